@@ -1,0 +1,79 @@
+import { useEffect, useMemo, useState } from 'react';
+import { useApp } from '../app';
+import { type Shortcuts, useShortcuts } from '../hooks/useShortcuts';
+import { useWebSocket } from '../hooks/useWebSocket';
+import { isRunning, type Session } from '../protocol/messages';
+import { copyText } from '../terminal/clipboard';
+import { DestroyDialog } from './DestroyDialog';
+import { EmptyState } from './EmptyState';
+import { Notices } from './Notices';
+import { SessionModal } from './SessionModal';
+import { SessionTabs, tabId } from './SessionTabs';
+import { Terminal } from './Terminal';
+import { TopBar } from './TopBar';
+
+type OpenDialog = { kind: 'create' } | { kind: 'destroy'; session: Session } | null;
+
+export function Page() {
+  const { actions, screens, store } = useApp();
+  const { listed, sessions, activeId } = useWebSocket();
+  const [dialog, setDialog] = useState<OpenDialog>(null);
+  const [searching, setSearching] = useState(false);
+
+  const active = sessions.find((session) => session.id === activeId);
+  useEffect(() => {
+    document.title = active ? `${active.name} · quarterdeck` : 'quarterdeck';
+  }, [active]);
+
+  const shortcuts = useMemo<Shortcuts>(() => {
+    const activeScreen = () => screens.get(store.get().activeId ?? '');
+    return {
+      search: () => setSearching(true),
+      copy: () => {
+        copyText(activeScreen()?.terminal.getSelection() ?? '').catch((error: unknown) => actions.report(error));
+      },
+      nextTab: () => actions.selectNeighbour(1),
+      previousTab: () => actions.selectNeighbour(-1),
+      focusTabs: () => document.getElementById(tabId(store.get().activeId ?? ''))?.focus(),
+    };
+  }, [actions, screens, store]);
+  useShortcuts(shortcuts);
+
+  // After the dialog has given the focus back to its opener.
+  const focusTerminal = () => requestAnimationFrame(() => screens.get(store.get().activeId ?? '')?.focus());
+
+  const destroy = (session: Session) => {
+    if (isRunning(session)) setDialog({ kind: 'destroy', session });
+    else actions.destroy(session).catch((error: unknown) => actions.report(error));
+  };
+  const closeSearch = () => {
+    setSearching(false);
+    focusTerminal();
+  };
+
+  return (
+    <div className="flex h-full flex-col">
+      <TopBar />
+      {sessions.length > 0 && (
+        <SessionTabs onCreate={() => setDialog({ kind: 'create' })} onDestroy={destroy} onEnter={focusTerminal} />
+      )}
+      <main className="relative min-h-0 flex-1">
+        {sessions.length === 0 && <EmptyState listed={listed} onCreate={() => setDialog({ kind: 'create' })} />}
+        {sessions.map((session) => (
+          <Terminal
+            key={session.id}
+            session={session}
+            active={session.id === activeId}
+            searching={searching}
+            onSearch={setSearching}
+            onSearchClose={closeSearch}
+            onDestroy={destroy}
+          />
+        ))}
+      </main>
+      <Notices />
+      {dialog?.kind === 'create' && <SessionModal onClose={() => setDialog(null)} onCreated={focusTerminal} />}
+      {dialog?.kind === 'destroy' && <DestroyDialog session={dialog.session} onClose={() => setDialog(null)} />}
+    </div>
+  );
+}
