@@ -7,6 +7,7 @@ import { Actions } from './state/actions';
 import { rememberedActive } from './state/activeTab';
 import { type AppState, initialState } from './state/appState';
 import { Store } from './state/store';
+import { loadGpuRenderer } from './terminal/gpu';
 import { Screens } from './terminal/screens';
 
 export interface App {
@@ -16,6 +17,7 @@ export interface App {
 }
 
 export function startApp(): App {
+  void loadGpuRenderer();
   const store = new Store<AppState>({ ...initialState, activeId: rememberedActive() });
   const screens = new Screens();
   const client = new Client(store, screens, openSocket);

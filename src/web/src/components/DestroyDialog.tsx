@@ -4,7 +4,7 @@ import type { Session } from '../protocol/messages';
 import { describeError } from '../state/actions';
 import { Dialog } from './Dialog';
 
-export function DestroyDialog({ session, onClose }: { session: Session; onClose(): void }) {
+export function DestroyDialog({ session, onClose }: { session: Session; onClose(done: boolean): void }) {
   const { actions } = useApp();
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState('');
@@ -14,7 +14,7 @@ export function DestroyDialog({ session, onClose }: { session: Session; onClose(
     setError('');
     try {
       await actions.destroy(session);
-      onClose();
+      onClose(true);
     } catch (problem) {
       setError(describeError(problem));
       setBusy(false);
@@ -22,7 +22,7 @@ export function DestroyDialog({ session, onClose }: { session: Session; onClose(
   };
 
   return (
-    <Dialog title={`Destroy ${session.name}?`} onClose={onClose}>
+    <Dialog title={`Destroy ${session.name}?`} onClose={() => onClose(false)}>
       <p>
         Its program is still running. It and everything it started will be ended, and the session's output is thrown away.
         This can't be undone.
@@ -33,7 +33,7 @@ export function DestroyDialog({ session, onClose }: { session: Session; onClose(
         </p>
       )}
       <div className="mt-5 flex justify-end gap-2">
-        <button type="button" className="button" autoFocus onClick={onClose}>
+        <button type="button" className="button" autoFocus onClick={() => onClose(false)}>
           Keep it
         </button>
         <button type="button" className="button-danger" disabled={busy} onClick={() => void destroy()}>

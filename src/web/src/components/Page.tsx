@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useState } from 'react';
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { useApp } from '../app';
 import { type Shortcuts, useShortcuts } from '../hooks/useShortcuts';
 import { useWebSocket } from '../hooks/useWebSocket';
@@ -39,8 +39,18 @@ export function Page() {
   }, [actions, screens, store]);
   useShortcuts(shortcuts);
 
-  // After the dialog has given the focus back to its opener.
-  const focusTerminal = () => requestAnimationFrame(() => screens.get(store.get().activeId ?? '')?.focus());
+  const focusTerminal = useCallback(() => screens.get(store.get().activeId ?? '')?.focus(), [screens, store]);
+  // A closing dialog gives the focus back to its opener; the terminal's turn is after that.
+  const focusWhenClosed = useRef(false);
+  useEffect(() => {
+    if (dialog !== null || !focusWhenClosed.current) return;
+    focusWhenClosed.current = false;
+    focusTerminal();
+  }, [dialog, focusTerminal]);
+  const closeDialog = (done: boolean) => {
+    focusWhenClosed.current = done;
+    setDialog(null);
+  };
 
   const destroy = (session: Session) => {
     if (isRunning(session)) setDialog({ kind: 'destroy', session });
@@ -72,8 +82,8 @@ export function Page() {
         ))}
       </main>
       <Notices />
-      {dialog?.kind === 'create' && <SessionModal onClose={() => setDialog(null)} onCreated={focusTerminal} />}
-      {dialog?.kind === 'destroy' && <DestroyDialog session={dialog.session} onClose={() => setDialog(null)} />}
+      {dialog?.kind === 'create' && <SessionModal onClose={closeDialog} />}
+      {dialog?.kind === 'destroy' && <DestroyDialog session={dialog.session} onClose={closeDialog} />}
     </div>
   );
 }

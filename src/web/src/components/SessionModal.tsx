@@ -10,11 +10,11 @@ type Problem = { field: Field | null; text: string };
 type Values = Record<Field, string>;
 
 interface Props {
-  onClose(): void;
-  onCreated(): void;
+  /** `done`: a session was created and the user goes on in its terminal. */
+  onClose(done: boolean): void;
 }
 
-export function SessionModal({ onClose, onCreated }: Props) {
+export function SessionModal({ onClose }: Props) {
   const { actions, screens, store } = useApp();
   const [values, setValues] = useState<Values>({ name: '', command: '', cwd: '' });
   const [problem, setProblem] = useState<Problem | null>(null);
@@ -33,8 +33,7 @@ export function SessionModal({ onClose, onCreated }: Props) {
       // Born in the size it will be shown in, where that is known.
       const size = screens.get(store.get().activeId ?? '')?.visibleSize();
       await actions.create({ ...spec, ...size });
-      onClose();
-      onCreated();
+      onClose(true);
     } catch (error) {
       setProblem({ field: error instanceof ApiError ? fieldOf(error) : null, text: describeError(error) });
       setBusy(false);
@@ -52,7 +51,7 @@ export function SessionModal({ onClose, onCreated }: Props) {
     />
   );
   return (
-    <Dialog title="New session" onClose={onClose}>
+    <Dialog title="New session" onClose={() => onClose(false)}>
       <form onSubmit={(event) => void submit(event)} noValidate className="flex flex-col gap-4">
         {field('name', 'Name', 'session-1', 'Letters, digits and dashes. Left empty, the lowest free number is taken.')}
         {field('command', 'Command', 'the default of this container', 'A program and its arguments. Quotes work as in a shell; for pipes and variables use sh -c.')}
@@ -63,7 +62,7 @@ export function SessionModal({ onClose, onCreated }: Props) {
           </p>
         )}
         <div className="flex justify-end gap-2">
-          <button type="button" className="button" onClick={onClose}>
+          <button type="button" className="button" onClick={() => onClose(false)}>
             Cancel
           </button>
           <button type="submit" className="button-primary" disabled={busy}>

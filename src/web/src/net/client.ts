@@ -41,6 +41,8 @@ export class Client {
   private readonly streams = new Map<string, SessionStream>();
   private readonly channels = new Map<number, SessionStream>();
   private lastNotice = 0;
+  /** Creations under way from this page. */
+  private creating = 0;
 
   constructor(
     private readonly store: Store<AppState>,
@@ -67,6 +69,21 @@ export class Client {
   adopt(session: Session): void {
     this.store.update((state) => withSession(state, session));
     this.follow(session);
+  }
+
+  /**
+   * Runs a creation. The news of the new session often comes before the answer
+   * to the request, when nobody knows yet that it will be the visible one; so
+   * unknown sessions are attached only when the answer is there.
+   */
+  async whileCreating<T>(create: () => Promise<T>): Promise<T> {
+    this.creating++;
+    try {
+      return await create();
+    } finally {
+      this.creating--;
+      for (const session of this.store.get().sessions) this.follow(session);
+    }
   }
 
   forget(sessionId: string): void {
@@ -236,6 +253,7 @@ export class Client {
       this.streams.set(session.id, stream);
     }
     stream.running = isRunning(session);
+    if (this.creating > 0 && stream.fresh) return;
     if (this.store.get().connection === 'open') stream.attach(this.isActive(session.id));
   }
 

@@ -45,8 +45,8 @@ export class SessionStream {
   private expected = 0;
   private parsed = 0;
   private acked = 0;
-  /** Nothing was ever attached: ask for the oldest byte there is. */
-  private fresh = true;
+  /** Nothing was ever attached: the oldest byte there is will be asked for. */
+  fresh = true;
   /** Output below this was produced before this client joined. */
   private replayEnd = 0;
   private window = WINDOW_VISIBLE;

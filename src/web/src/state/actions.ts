@@ -27,10 +27,12 @@ export class Actions {
   }
 
   async create(spec: api.NewSession): Promise<void> {
-    const session = await api.createSession(spec);
-    // Selected first: the visible session gets the larger window.
-    this.select(session.id);
-    this.client.adopt(session);
+    await this.client.whileCreating(async () => {
+      const session = await api.createSession(spec);
+      // Selected first: the visible session gets the larger window.
+      this.select(session.id);
+      this.client.adopt(session);
+    });
   }
 
   async destroy(session: Session): Promise<void> {

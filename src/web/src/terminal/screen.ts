@@ -13,7 +13,8 @@ import { WebLinksAddon } from '@xterm/addon-web-links';
 import { Terminal } from '@xterm/xterm';
 import type { ScreenHooks } from '../net/client';
 import type { StreamSink } from '../net/sessionStream';
-import { GpuRenderer } from './gpu';
+import { fixEraseAbove } from './eraseFix';
+import { GpuRenderer, loadGpuRenderer } from './gpu';
 import { isFocusReport, muteHistory } from './replies';
 import { oceanicCalm, terminalFont } from './theme';
 
@@ -44,13 +45,14 @@ export class Screen implements StreamSink {
       scrollback: SCROLLBACK_LINES,
       theme: oceanicCalm,
     });
-    this.gpu = new GpuRenderer(this.terminal);
+    this.gpu = new GpuRenderer(this.terminal, () => this.fit());
     this.terminal.loadAddon(this.fitter);
     this.terminal.loadAddon(this.search);
     this.terminal.loadAddon(new WebLinksAddon((_event, uri) => window.open(uri, '_blank', 'noopener,noreferrer')));
     // East Asian and emoji widths as the C libraries of the last years count them.
     this.terminal.loadAddon(new Unicode11Addon());
     this.terminal.unicode.activeVersion = '11';
+    fixEraseAbove(this.terminal);
     muteHistory(this.terminal, hooks.replaying);
     this.terminal.onData((data) => this.typed(data));
     this.terminal.onBinary((data) => hooks.input(Uint8Array.from(data, (char) => char.charCodeAt(0))));
@@ -62,8 +64,16 @@ export class Screen implements StreamSink {
     this.visible = true;
     if (!this.terminal.element) this.terminal.open(this.element);
     this.sizeWatch.observe(this.element);
+    // Before fitting: a cell's width depends on who draws it.
+    this.gpu.enable();
     this.fit();
-    void this.gpu.enable();
+    void loadGpuRenderer().then(() => this.gpuLoaded());
+  }
+
+  private gpuLoaded(): void {
+    if (!this.visible) return;
+    this.gpu.enable();
+    this.fit();
   }
 
   hide(): void {
