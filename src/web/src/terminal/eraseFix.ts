@@ -1,9 +1,9 @@
 /**
  * Works round a bug of xterm 6.0: "erase above" (`CSI 1 J`) with the cursor in
- * the last cell of a screen without scrollback, as in every full-screen
- * program, reads the row below the last one, throws in the middle of parsing,
- * and the terminal never parses another byte. Without acks the server would
- * then hold the program back for good.
+ * the last cell, before anything has scrolled, touches the row below the last
+ * one, which is not there. It throws in the middle of parsing, and the terminal
+ * never parses another byte. Without acks the server would then hold the
+ * program back for good.
  *
  * In that one case all of the screen is above the cursor, so "erase all" does
  * what was asked. xterm offers no other way to it than its own handler.
