@@ -42,7 +42,12 @@ export function SearchBar({ sessionId, onClose }: { sessionId: string; onClose()
   };
 
   return (
-    <div role="search" className="flex h-10 shrink-0 items-center gap-1 border-b border-line bg-surface px-3" onKeyDown={onKeyDown}>
+    <div
+      role="search"
+      // Over the terminal, not above it: a search must not change the size the program sees.
+      className="absolute top-2 right-5 z-10 flex max-w-[calc(100%-2.5rem)] items-center gap-1 rounded-md border border-line bg-surface p-1.5 shadow-xl"
+      onKeyDown={onKeyDown}
+    >
       <input
         ref={input}
         type="text"
@@ -50,7 +55,7 @@ export function SearchBar({ sessionId, onClose }: { sessionId: string; onClose()
         aria-invalid={badPattern}
         placeholder="Search"
         spellCheck={false}
-        className="field mt-0 mr-2 w-72 py-1"
+        className="field mt-0 mr-1 w-56 min-w-24 py-1"
         value={term}
         onChange={(event) => setTerm(event.target.value)}
       />
@@ -66,10 +71,10 @@ export function SearchBar({ sessionId, onClose }: { sessionId: string; onClose()
       <button type="button" className="icon-button" aria-label="Next match" title="Next match (Shift+Enter)" onClick={() => find('next')}>
         <ChevronDown aria-hidden className="size-4" />
       </button>
-      <span role="status" className="ml-2 text-muted tabular-nums" data-testid="search-result">
+      <span role="status" className="mx-2 min-w-20 whitespace-nowrap text-muted tabular-nums" data-testid="search-result">
         {resultText(term, badPattern, result)}
       </span>
-      <button type="button" className="icon-button ml-auto" aria-label="Close search" title="Close search (Escape)" onClick={onClose}>
+      <button type="button" className="icon-button" aria-label="Close search" title="Close search (Escape)" onClick={onClose}>
         <X aria-hidden className="size-4" />
       </button>
     </div>

@@ -277,7 +277,7 @@ export class Client {
 
   private resizeWanted(id: string, cols: number, rows: number): void {
     const session = this.store.get().sessions.find((known) => known.id === id);
-    if (!session || (session.cols === cols && session.rows === rows)) return;
+    if (!session || !isRunning(session) || (session.cols === cols && session.rows === rows)) return;
     this.sendControl({ type: 'terminal.resize', sessionId: id, cols, rows });
   }
 
