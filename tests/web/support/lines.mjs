@@ -2,10 +2,12 @@
 
 import assert from 'node:assert/strict';
 
-/** A command that prints `count` numbered lines, then `end`, and stays; `pause` seconds after each 20. */
+/** A command that prints `count` numbered lines, then `end`, and stays; with `pause`, that many seconds after each 20. */
 export function numberedLines(count, pause) {
-  const rest = pause ? `((i % 20)) || sleep ${pause};` : '';
-  return ['/bin/bash', '-c', `for ((i = 1; i <= ${count}; i++)); do echo "line-$i"; ${rest} done; echo end; read -r x`];
+  const print = pause
+    ? `for ((i = 1; i <= ${count}; i++)); do echo "line-$i"; ((i % 20)) || sleep ${pause}; done`
+    : `seq -f line-%.0f ${count}`;
+  return ['/bin/bash', '-c', `${print}; echo end; read -r x`];
 }
 
 /** Every line from `first` to `count` once, in order, then `end`. */

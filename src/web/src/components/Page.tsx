@@ -1,4 +1,5 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { flushSync } from 'react-dom';
 import { useApp } from '../app';
 import { type Shortcuts, useShortcuts } from '../hooks/useShortcuts';
 import { useWebSocket } from '../hooks/useWebSocket';
@@ -52,6 +53,11 @@ export function Page() {
     setDialog(null);
   };
 
+  const enter = (session: Session) => {
+    // A terminal that is not on show yet can't take the keyboard.
+    flushSync(() => actions.select(session.id));
+    focusTerminal();
+  };
   const destroy = (session: Session) => {
     if (isRunning(session)) setDialog({ kind: 'destroy', session });
     else actions.destroy(session).catch((error: unknown) => actions.report(error));
@@ -65,7 +71,7 @@ export function Page() {
     <div className="flex h-full flex-col">
       <TopBar />
       {sessions.length > 0 && (
-        <SessionTabs onCreate={() => setDialog({ kind: 'create' })} onDestroy={destroy} onEnter={focusTerminal} />
+        <SessionTabs onCreate={() => setDialog({ kind: 'create' })} onDestroy={destroy} onEnter={enter} />
       )}
       <main className="relative min-h-0 flex-1">
         {sessions.length === 0 && <EmptyState listed={listed} onCreate={() => setDialog({ kind: 'create' })} />}

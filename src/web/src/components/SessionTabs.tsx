@@ -13,7 +13,7 @@ interface Props {
   onCreate(): void;
   onDestroy(session: Session): void;
   /** A tab was chosen to be worked in, by click or Enter. */
-  onEnter(): void;
+  onEnter(session: Session): void;
 }
 
 /**
@@ -53,10 +53,7 @@ export function SessionTabs({ onCreate, onDestroy, onEnter }: Props) {
             key={session.id}
             session={session}
             selected={session.id === activeId}
-            onSelect={() => {
-              actions.select(session.id);
-              onEnter();
-            }}
+            onSelect={() => onEnter(session)}
             onKeyDown={(event) => onKeyDown(event, index)}
             onDestroy={() => onDestroy(session)}
           />
