@@ -132,6 +132,24 @@ test('a flood passes by: the last lines are all there and other terminals answer
   assertNumberedLines(lines, 1_000_000, 1_000_000 - lines.length + 2);
 });
 
+test('a page that nobody looks at does not slow the program down', async () => {
+  const server = await start();
+  const deck = await browse(server);
+  // What browsers do to a hidden page: timers once a second, no frames.
+  await deck.page.addInitScript(() => {
+    const timer = window.setTimeout;
+    Object.defineProperty(document, 'hidden', { get: () => true });
+    window.setTimeout = (callback, delay, ...rest) => timer(callback, Math.max(1_000, delay ?? 0), ...rest);
+    window.requestAnimationFrame = () => 0;
+  });
+  await deck.page.reload();
+  await deck.connected();
+  // 12.9 MB: with one window of 256 KiB a second this would take 50 s.
+  const id = await createSession(server, numberedLines(1_000_000), 'unseen');
+  const lines = await deck.lineAppears(id, 'end');
+  assertNumberedLines(lines, 1_000_000, 1_000_000 - lines.length + 2);
+});
+
 test('old questions of programs are answered live and not again after a reload', async () => {
   const server = await start();
   const deck = await browse(server);
