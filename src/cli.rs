@@ -1,0 +1,262 @@
+//! The command line, as text: what may be given, and its words.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::model::settings::{LogFormat, LogLevel};
+
+/// The init for containers that run agents.
+#[derive(Debug, Parser)]
+#[command(name = "quarterdeck", version, about, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to be.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The roles of the binary.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Be the container's init: run sessions and serve them
+    Init(Box<InitArgs>),
+    /// Ask the running quarterdeck whether it is healthy (exit 0 or 1)
+    Health(ClientArgs),
+    /// Internal: the API server that init starts
+    #[command(hide = true)]
+    Server,
+}
+
+/// Flags of `init`; each is also QUARTERDECK_<FLAG> in the environment.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Address of the HTTP API and the web page; port 0 takes a free one
+    #[arg(long, env = "QUARTERDECK_LISTEN", default_value = "127.0.0.1:3000", value_name = "ADDRESS:PORT")]
+    pub listen: SocketAddr,
+    /// Unix socket for client commands [default: /run/quarterdeck/api.sock, else $XDG_RUNTIME_DIR, else the state dir]
+    #[arg(long, env = "QUARTERDECK_SOCKET", value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+    /// Serve without authentication (this version has none yet and warns when the flag is missing)
+    #[arg(long, env = "QUARTERDECK_NO_AUTH", value_name = "i-know", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true")]
+    pub no_auth: Option<NoAuth>,
+    /// Most sessions at once
+    #[arg(long, env = "QUARTERDECK_MAX_SESSIONS", default_value_t = 4, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub max_sessions: u32,
+    /// Program of a session that names none [default: claude if on PATH, else $SHELL, else /bin/sh]
+    #[arg(long, env = "QUARTERDECK_SESSION_COMMAND", value_name = "COMMAND")]
+    pub session_command: Option<CommandLine>,
+    /// Where sessions start [default: /workspace if present, else the working directory]
+    #[arg(long, env = "QUARTERDECK_WORKSPACE", value_name = "DIR")]
+    pub workspace: Option<PathBuf>,
+    /// Private files [default: /var/lib/quarterdeck as root, else $XDG_STATE_HOME/quarterdeck]
+    #[arg(long, env = "QUARTERDECK_STATE_DIR", value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// Also write the API server's log as JSON files here, one a day, 7 kept
+    #[arg(long, env = "QUARTERDECK_LOG_DIR", value_name = "DIR")]
+    pub log_dir: Option<PathBuf>,
+    /// Least important log line that is written
+    #[arg(long, env = "QUARTERDECK_LOG_LEVEL", default_value = "info", value_enum, value_name = "LEVEL")]
+    pub log_level: LevelArg,
+    /// Form of log lines on stderr [default: text if stderr is a terminal, else json]
+    #[arg(long, env = "QUARTERDECK_LOG_FORMAT", value_enum, value_name = "FORMAT")]
+    pub log_format: Option<FormatArg>,
+    /// Output kept per session; rounded up to a power of two
+    #[arg(long, env = "QUARTERDECK_SCROLLBACK", default_value = "4MiB", value_parser = scrollback, value_name = "SIZE")]
+    pub scrollback: ByteSize,
+    /// How long a session may take from TERM to KILL
+    #[arg(long, env = "QUARTERDECK_STOP_GRACE", default_value = "5s", value_parser = humantime::parse_duration,
+          value_name = "TIME")]
+    pub stop_grace: Duration,
+    /// How long the whole shutdown may take; keep it below the container engine's own limit
+    #[arg(long, env = "QUARTERDECK_SHUTDOWN_GRACE", default_value = "8s", value_parser = humantime::parse_duration,
+          value_name = "TIME")]
+    pub shutdown_grace: Duration,
+}
+
+/// Flags of client commands.
+#[derive(Debug, Args)]
+pub struct ClientArgs {
+    /// Unix socket of the running quarterdeck
+    #[arg(long, env = "QUARTERDECK_SOCKET", value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+}
+
+/// The value of `--no-auth`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoAuth {
+    /// Without authentication.
+    Yes,
+    /// The same, for an address that is not a loopback one too.
+    IKnow,
+}
+
+impl FromStr for NoAuth {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "true" | "1" | "yes" => Ok(Self::Yes),
+            "i-know" => Ok(Self::IKnow),
+            _ => Err("give the flag alone, or --no-auth=i-know".into()),
+        }
+    }
+}
+
+/// A command given as one text, split as a shell would, without expansions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandLine(pub Vec<String>);
+
+impl FromStr for CommandLine {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match shlex::split(text) {
+            Some(words) if !words.is_empty() => Ok(Self(words)),
+            Some(_) => Err("the command is empty".into()),
+            None => Err("a quote in the command is not closed".into()),
+        }
+    }
+}
+
+/// `--log-level`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[allow(missing_docs, reason = "they mirror LogLevel")]
+pub enum LevelArg {
+    Error,
+    Warn,
+    Info,
+    Debug,
+}
+
+impl From<LevelArg> for LogLevel {
+    fn from(level: LevelArg) -> Self {
+        match level {
+            LevelArg::Error => Self::Error,
+            LevelArg::Warn => Self::Warn,
+            LevelArg::Info => Self::Info,
+            LevelArg::Debug => Self::Debug,
+        }
+    }
+}
+
+/// `--log-format`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[allow(missing_docs, reason = "they mirror LogFormat")]
+pub enum FormatArg {
+    Json,
+    Text,
+}
+
+impl From<FormatArg> for LogFormat {
+    fn from(format: FormatArg) -> Self {
+        match format {
+            FormatArg::Json => Self::Json,
+            FormatArg::Text => Self::Text,
+        }
+    }
+}
+
+fn scrollback(text: &str) -> Result<ByteSize, String> {
+    let size: ByteSize = text.parse().map_err(|_| "give a size such as 4MiB or 512KiB".to_owned())?;
+    let range = ByteSize::kib(128)..=ByteSize::gib(1);
+    if range.contains(&size) { Ok(size) } else { Err("give a size from 128KiB to 1GiB".into()) }
+}
+
+/// What parsing the command line gave.
+#[derive(Debug)]
+pub enum Parsed {
+    /// A command to run.
+    Run(Cli),
+    /// Help or version, to print on stdout.
+    Print(String),
+    /// One line that says what is wrong.
+    Wrong(String),
+}
+
+/// Reads the command line and the environment.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
+    match Cli::try_parse_from(args) {
+        Ok(cli) => Parsed::Run(cli),
+        Err(e) if !e.use_stderr() => Parsed::Print(e.to_string()),
+        Err(e) => Parsed::Wrong(one_line(&e.to_string())),
+    }
+}
+
+/// clap explains in several lines and adds the usage; logs and people want the
+/// one that matters.
+fn one_line(text: &str) -> String {
+    let mut lines = text.lines().map(str::trim).take_while(|l| !l.starts_with("Usage:")).filter(|l| !l.is_empty());
+    let first = lines.next().unwrap_or("the command line is not complete");
+    let first = first.strip_prefix("error: ").unwrap_or(first);
+    let rest: Vec<&str> = lines.filter(|l| !l.starts_with("For more information")).collect();
+    let mut line = first.to_owned();
+    for part in rest {
+        line.push(' ');
+        line.push_str(part);
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrong(args: &[&str]) -> String {
+        match parse(["quarterdeck"].iter().chain(args).map(OsString::from)) {
+            Parsed::Wrong(line) => line,
+            other => panic!("{args:?} gave {other:?}"),
+        }
+    }
+
+    #[test]
+    fn mistakes_are_told_in_one_line_that_names_them() {
+        for (args, named) in [
+            (&["init", "--nope"][..], "--nope"),
+            (&["init", "--listen", "3000"], "--listen"),
+            (&["init", "--max-sessions", "0"], "1..=1024"),
+            (&["init", "--max-sessions", "many"], "many"),
+            (&["init", "--scrollback", "4 parsecs"], "4MiB"),
+            (&["init", "--scrollback", "2GiB"], "1GiB"),
+            (&["init", "--stop-grace", "soon"], "soon"),
+            (&["init", "--log-level", "loud"], "loud"),
+            (&["init", "--session-command", ""], "empty"),
+            (&["init", "--session-command", "a 'b"], "quote"),
+            (&["sail"], "sail"),
+        ] {
+            let line = wrong(args);
+            assert!(line.contains(named) && !line.contains('\n'), "{line}");
+        }
+    }
+
+    #[test]
+    fn no_command_is_a_mistake_of_one_line() {
+        assert!(!wrong(&[]).is_empty());
+        assert!(!wrong(&[]).contains('\n'));
+    }
+
+    #[test]
+    fn help_and_version_are_no_mistakes() {
+        for args in [&["--help"][..], &["--version"], &["init", "--help"], &["health", "--help"]] {
+            let parsed = parse(["quarterdeck"].iter().chain(args).map(OsString::from));
+            assert!(matches!(parsed, Parsed::Print(_)), "{args:?}");
+        }
+    }
+
+    #[test]
+    fn no_auth_stands_alone_or_with_its_one_value() {
+        let no_auth = |arg: &str| match parse(["quarterdeck", "init", arg].map(OsString::from)) {
+            Parsed::Run(Cli { command: Command::Init(args) }) => args.no_auth,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(no_auth("--no-auth"), Some(NoAuth::Yes));
+        assert_eq!(no_auth("--no-auth=i-know"), Some(NoAuth::IKnow));
+        assert!(wrong(&["init", "--no-auth=maybe"]).contains("i-know"));
+    }
+}

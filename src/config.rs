@@ -1,0 +1,166 @@
+//! The command line and the environment, made into decisions, once.
+
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::cli::{CommandLine, InitArgs, NoAuth};
+use crate::model::settings::{LogFormat, LogSettings, Settings};
+use crate::ring::layout::Capacity;
+
+/// Where the Unix socket goes if that place can be written.
+const DEFAULT_SOCKET: &str = "/run/quarterdeck/api.sock";
+
+/// Everything init decides by.
+#[derive(Debug)]
+pub struct Config {
+    /// Address of the API.
+    pub listen: SocketAddr,
+    /// Unix socket paths to try in order; the first that works is used.
+    pub sockets: Vec<PathBuf>,
+    /// Whether the path was asked for by name: then failing it is an error.
+    pub socket_is_given: bool,
+    /// Whether the absence of authentication was asked for.
+    pub no_auth: Option<NoAuth>,
+    /// Size of each session's ring.
+    pub scrollback: Capacity,
+    /// From TERM to KILL of a session.
+    pub stop_grace: Duration,
+    /// From the first signal to exit.
+    pub shutdown_grace: Duration,
+    /// What the server gets to know.
+    pub settings: Settings,
+}
+
+/// A value that can't be used; one line.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ConfigError(String);
+
+impl Config {
+    /// Decides everything that needs no privileges and no sockets.
+    ///
+    /// # Errors
+    /// A directory that does not exist, or can't be found out.
+    pub fn decide(args: &InitArgs, now: u64) -> Result<Self, ConfigError> {
+        let state_dir = args.state_dir.clone().or_else(default_state_dir);
+        Ok(Self {
+            listen: args.listen,
+            sockets: socket_candidates(args.socket.as_deref(), state_dir.as_deref()),
+            socket_is_given: args.socket.is_some(),
+            no_auth: args.no_auth,
+            scrollback: Capacity::at_least(args.scrollback.as_u64()),
+            stop_grace: args.stop_grace,
+            shutdown_grace: args.shutdown_grace,
+            settings: Settings {
+                max_sessions: args.max_sessions,
+                session_command: session_command(args.session_command.clone()),
+                workspace: workspace(args.workspace.as_deref())?,
+                started_at: now,
+                log: LogSettings {
+                    level: args.log_level.into(),
+                    format: args.log_format.map_or_else(default_format, Into::into),
+                    dir: args.log_dir.clone(),
+                },
+            },
+        })
+    }
+}
+
+fn default_format() -> LogFormat {
+    if std::io::stderr().is_terminal() { LogFormat::Text } else { LogFormat::Json }
+}
+
+fn env_dir(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute())
+}
+
+fn default_state_dir() -> Option<PathBuf> {
+    if crate::sys::process::is_root() {
+        return Some("/var/lib/quarterdeck".into());
+    }
+    let base = env_dir("XDG_STATE_HOME").or_else(|| env_dir("HOME").map(|home| home.join(".local/state")))?;
+    Some(base.join("quarterdeck"))
+}
+
+/// The places for the Unix socket, best first.
+#[must_use]
+pub fn socket_candidates(given: Option<&Path>, state_dir: Option<&Path>) -> Vec<PathBuf> {
+    if let Some(path) = given {
+        return vec![path.to_owned()];
+    }
+    let runtime = env_dir("XDG_RUNTIME_DIR").map(|dir| dir.join("quarterdeck/api.sock"));
+    let state = state_dir.map(|dir| dir.join("api.sock"));
+    [Some(PathBuf::from(DEFAULT_SOCKET)), runtime, state].into_iter().flatten().collect()
+}
+
+/// [`socket_candidates`] for a client, which knows no state directory but the
+/// default and the one in the environment.
+#[must_use]
+pub fn client_sockets(given: Option<&Path>) -> Vec<PathBuf> {
+    let state_dir = env_dir("QUARTERDECK_STATE_DIR").or_else(default_state_dir);
+    socket_candidates(given, state_dir.as_deref())
+}
+
+fn session_command(given: Option<CommandLine>) -> Vec<String> {
+    if let Some(CommandLine(words)) = given {
+        return words;
+    }
+    if on_path("claude") {
+        return vec!["claude".into()];
+    }
+    let shell = std::env::var("SHELL").ok().filter(|s| is_executable(Path::new(s)));
+    vec![shell.unwrap_or_else(|| "/bin/sh".into())]
+}
+
+fn on_path(program: &str) -> bool {
+    let path: OsString = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|dir| is_executable(&dir.join(program)))
+}
+
+fn is_executable(path: &Path) -> bool {
+    path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+}
+
+fn workspace(given: Option<&Path>) -> Result<String, ConfigError> {
+    let path = match given {
+        Some(path) => path.to_owned(),
+        None if Path::new("/workspace").is_dir() => "/workspace".into(),
+        None => std::env::current_dir().map_err(|e| bad_dir("the working directory", &e))?,
+    };
+    let shown = path.display().to_string();
+    let real = path.canonicalize().map_err(|e| bad_dir(&shown, &e))?;
+    if !real.is_dir() {
+        return Err(bad_dir(&shown, &"it is not a directory"));
+    }
+    real.into_os_string().into_string().map_err(|_| bad_dir(&shown, &"its name is not UTF-8"))
+}
+
+fn bad_dir(path: &str, why: &dyn Display) -> ConfigError {
+    ConfigError(format!("cannot use {path} as the workspace: {why}; create it, or name another with --workspace DIR"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_given_socket_is_the_only_candidate() {
+        assert_eq!(socket_candidates(Some(Path::new("/x/y")), Some(Path::new("/s"))), [Path::new("/x/y")]);
+        let all = socket_candidates(None, Some(Path::new("/s")));
+        assert_eq!(all.first().map(PathBuf::as_path), Some(Path::new(DEFAULT_SOCKET)));
+        assert_eq!(all.last().map(PathBuf::as_path), Some(Path::new("/s/api.sock")));
+    }
+
+    #[test]
+    fn a_workspace_must_be_a_directory() {
+        assert!(workspace(Some(Path::new("/"))).is_ok());
+        let missing = workspace(Some(Path::new("/no/such/place"))).unwrap_err().to_string();
+        assert!(missing.contains("/no/such/place") && missing.contains("--workspace"), "{missing}");
+        assert!(workspace(Some(Path::new("/dev/null"))).is_err());
+    }
+}

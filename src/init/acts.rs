@@ -1,0 +1,205 @@
+//! Carrying out what the lifecycle decides.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::event_loop::Init;
+use super::lifecycle::{Action, Input, Machine, Phase, Rung, Terminal, Wait};
+use super::members::{Census, Member};
+use crate::link::message::{Refusal, ToServer};
+use crate::logging::unix_millis;
+use crate::model::id::SessionId;
+use crate::model::session::{Exit, ExitStatus, Stage};
+use crate::model::signal::Signal;
+use crate::model::spec::SpawnFailure;
+use crate::sys::reap;
+
+/// For programs that end by themselves when their terminal goes.
+const HANGUP_WAIT: Duration = Duration::from_millis(100);
+/// For the kernel to carry out a KILL.
+const KILL_ROUND: Duration = Duration::from_millis(20);
+/// Between looks at a terminal that nobody of ours holds and that does not end.
+const DRAIN_WAIT: Duration = Duration::from_millis(500);
+/// Rounds of KILL for what is left below init at the very end.
+const LAST_ROUNDS: usize = 50;
+
+impl Init {
+    /// Gives a session's lifecycle one input and does what follows from it.
+    pub(super) fn feed(&mut self, id: SessionId, input: Input) {
+        let mut inputs = VecDeque::from([input]);
+        while let Some(input) = inputs.pop_front() {
+            let Some(session) = self.table.get_mut(id) else { return };
+            if input == Input::TimeOver {
+                session.deadline = None;
+            }
+            for action in session.machine.step(input) {
+                inputs.extend(self.act(id, *action));
+            }
+        }
+    }
+
+    fn act(&mut self, id: SessionId, action: Action) -> Option<Input> {
+        match action {
+            Action::AnnounceStart => self.announce_start(id),
+            // Their facts come with the input: start_failed, leader_exited.
+            Action::FailStart => {}
+            Action::AnnounceExit => self.announce(id),
+            Action::Signal(rung) => self.signal_members(id, rung),
+            Action::Arm(wait) => self.arm(id, wait),
+            Action::Look => {
+                let is_anybody_left = !self.members(id).is_empty();
+                return Some(if is_anybody_left { Input::SomeLeft } else { Input::NobodyLeft });
+            }
+            Action::CloseIfQuiet => return self.close_if_quiet(id),
+            Action::Finish => self.finish(id),
+        }
+        None
+    }
+
+    fn announce_start(&mut self, id: SessionId) {
+        let Some(session) = self.table.get_mut(id) else { return };
+        let Some(leader) = session.leader else { return };
+        session.record.state.life += 1;
+        session.record.state.stage = Stage::Running { pid: leader.raw().unsigned_abs(), since: unix_millis() };
+        let starter = session.starter.take();
+        self.server.send(&ToServer::Session(Box::new(session.record.clone())), &session.fds());
+        tracing::info!(sessionId = %id, name = %session.record.name, pid = leader.raw(), "Session started");
+        if let Some(number) = starter {
+            self.server.send(&ToServer::Reply(number, Ok(id)), &[]);
+        }
+    }
+
+    /// A step between fork and exec failed: a new session vanishes, a resumed
+    /// one is as before.
+    pub(super) fn start_failed(&mut self, id: SessionId, failure: SpawnFailure) {
+        let Some(session) = self.table.get_mut(id) else { return };
+        let starter = session.starter.take();
+        session.leader = None;
+        session.close_terminal();
+        session.record.state.stage = Stage::Ended;
+        self.feed(id, Input::Refused);
+        let Some(session) = self.table.get_mut(id) else { return };
+        session.machine = Machine { phase: Phase::Ended, terminal: Terminal::Closed };
+        session.deadline = None;
+        let was_never_started = session.record.state.life == 0;
+        if was_never_started || session.is_being_removed {
+            self.forget(id);
+        } else {
+            self.announce(id);
+        }
+        if let Some(number) = starter {
+            self.server.send(&ToServer::Reply(number, Err(Refusal::SpawnFailed(failure))), &[]);
+        }
+    }
+
+    /// The session leader was reaped.
+    pub(super) fn leader_exited(&mut self, id: SessionId, status: ExitStatus) {
+        self.settle_report(id);
+        let Some(session) = self.table.get_mut(id) else { return };
+        // Taken already: what ended is a child whose start failed.
+        if session.leader.take().is_none() {
+            return;
+        }
+        session.record.state.stage = Stage::Ended;
+        session.record.state.last_exit = Some(Exit {
+            life: session.record.state.life,
+            status,
+            at: unix_millis(),
+            requested: session.stop_requested,
+            drained_at: None,
+        });
+        tracing::info!(sessionId = %id, name = %session.record.name, ?status, "Session leader exited");
+        self.feed(id, Input::LeaderExited);
+    }
+
+    /// Tells the server the changeable part of a session.
+    pub(super) fn announce(&mut self, id: SessionId) {
+        if let Some(session) = self.table.get_mut(id) {
+            self.server.send(&ToServer::Changed(id, session.record.state.clone()), &[]);
+        }
+    }
+
+    pub(super) fn members(&mut self, id: SessionId) -> Vec<Member> {
+        let Some(session) = self.table.get_mut(id) else { return Vec::new() };
+        Census::take(self.server.pid()).members(&session.key())
+    }
+
+    fn signal_members(&mut self, id: SessionId, rung: Rung) {
+        for member in self.members(id) {
+            match rung {
+                Rung::Hangup => {
+                    member.signal(Signal::HUP);
+                    member.signal(Signal::CONT);
+                }
+                Rung::Terminate => member.signal(Signal::TERM),
+                Rung::Kill => member.signal(Signal::KILL),
+            }
+        }
+    }
+
+    fn arm(&mut self, id: SessionId, wait: Wait) {
+        let grace = self.config.stop_grace;
+        let Some(session) = self.table.get_mut(id) else { return };
+        session.drain_mark = session.ring.head();
+        let wait = match wait {
+            Wait::Hangup => HANGUP_WAIT,
+            Wait::Grace => grace,
+            Wait::KillRound => KILL_ROUND,
+            Wait::Drain => DRAIN_WAIT,
+        };
+        session.deadline = Some(Instant::now() + wait);
+    }
+
+    /// Nobody of the session is left, and the terminal does not end: either its
+    /// last bytes wait for a client, or a stranger holds it.
+    fn close_if_quiet(&mut self, id: SessionId) -> Option<Input> {
+        let hurry = self.shutdown.has_begun();
+        let session = self.table.get_mut(id)?;
+        let is_held_back = session.ring.is_paused() && !session.is_being_removed && !hurry;
+        if is_held_back || session.ring.head() != session.drain_mark {
+            self.arm(id, Wait::Drain);
+            return None;
+        }
+        session.close_terminal();
+        Some(Input::TerminalClosed)
+    }
+
+    fn finish(&mut self, id: SessionId) {
+        let Some(session) = self.table.get_mut(id) else { return };
+        session.deadline = None;
+        let head = session.ring.head();
+        if let Some(exit) = &mut session.record.state.last_exit {
+            exit.drained_at = Some(head);
+        }
+        let is_being_removed = session.is_being_removed;
+        self.announce(id);
+        if is_being_removed {
+            self.forget(id);
+        }
+    }
+
+    /// Takes a session out of the table and answers those who waited for it.
+    pub(super) fn forget(&mut self, id: SessionId) {
+        let Some(session) = self.table.remove(id) else { return };
+        self.server.send(&ToServer::Removed(id), &[]);
+        for number in session.removers {
+            self.server.send(&ToServer::Reply(number, Ok(id)), &[]);
+        }
+        tracing::info!(sessionId = %id, name = %session.record.name, "Session removed");
+    }
+
+    /// Kills and reaps whatever is left below init. As PID 1 the kernel would
+    /// do it anyway; as a subreaper nobody else will.
+    pub(super) fn end_everybody_else(&mut self) {
+        for _ in 0..LAST_ROUNDS {
+            while reap::next().is_some() {}
+            let left = Census::take(None).everybody();
+            if left.is_empty() {
+                return;
+            }
+            left.into_iter().for_each(|member| member.signal(Signal::KILL));
+            std::thread::sleep(KILL_ROUND);
+        }
+        tracing::warn!("Some processes could not be ended");
+    }
+}

@@ -1,0 +1,117 @@
+//! The environment of a session: the container's own, completed to what a
+//! login would set, with the caller's variables on top.
+
+use std::collections::BTreeMap;
+use std::ffi::{CString, OsString};
+use std::os::unix::ffi::OsStringExt;
+
+use crate::model::id::{SessionId, SessionName};
+use crate::model::spec::SessionSpec;
+use crate::sys::spawn::Program;
+
+/// Marks every process of a session, as far as it keeps its environment.
+pub const MARKER: &str = "QUARTERDECK_SESSION_ID";
+
+/// Init's own settings; sessions have no use for them.
+const PRIVATE_PREFIX: &[u8] = b"QUARTERDECK_";
+
+/// PATH when the container sets none: Debian's default for a login.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Makes the kernel's form of a session's program.
+///
+/// # Errors
+/// A text with a NUL byte, which [`SessionSpec::check`] refuses before.
+pub fn program(spec: &SessionSpec, id: SessionId, name: &SessionName) -> Result<Program, std::ffi::NulError> {
+    let variables = variables(std::env::vars_os(), spec, id, name);
+    let path = variables.get(b"PATH".as_slice()).cloned().unwrap_or_default();
+    let envp = variables.into_iter().map(|(name, value)| CString::new([name, value].join(&b'=')));
+    Ok(Program {
+        candidates: candidates(spec.command.first().map_or("", String::as_str), &path)?,
+        argv: spec.command.iter().map(|word| CString::new(word.as_str())).collect::<Result<_, _>>()?,
+        envp: envp.collect::<Result<_, _>>()?,
+        cwd: Some(CString::new(spec.cwd.as_str())?),
+    })
+}
+
+type Variables = BTreeMap<Vec<u8>, Vec<u8>>;
+
+fn variables(
+    own: impl Iterator<Item = (OsString, OsString)>,
+    spec: &SessionSpec,
+    id: SessionId,
+    name: &SessionName,
+) -> Variables {
+    let mut all: Variables = own
+        .map(|(name, value)| (name.into_vec(), value.into_vec()))
+        .filter(|(name, _)| !name.starts_with(PRIVATE_PREFIX))
+        .collect();
+    for (name, value) in [("PATH", DEFAULT_PATH), ("HOME", "/root"), ("LANG", "C.UTF-8")] {
+        all.entry(name.into()).or_insert_with(|| value.into());
+    }
+    for (name, value) in [("TERM", "xterm-256color"), ("COLORTERM", "truecolor"), ("PWD", spec.cwd.as_str())] {
+        all.insert(name.into(), value.into());
+    }
+    for (name, value) in &spec.env {
+        all.insert(name.clone().into(), value.clone().into());
+    }
+    all.insert(MARKER.into(), id.to_string().into());
+    all.insert("QUARTERDECK_SESSION_NAME".into(), name.as_str().into());
+    all
+}
+
+/// The paths `execvp(3)` would try for `command`.
+fn candidates(command: &str, path: &[u8]) -> Result<Vec<CString>, std::ffi::NulError> {
+    if command.contains('/') {
+        return Ok(vec![CString::new(command)?]);
+    }
+    path.split(|b| *b == b':')
+        .map(|dir| if dir.is_empty() { b"." } else { dir })
+        .map(|dir| CString::new([dir, command.as_bytes()].join(&b'/')))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(own: &[(&str, &str)], env: &[(&str, &str)]) -> Variables {
+        let own: Vec<(OsString, OsString)> = own.iter().map(|(n, v)| (n.into(), v.into())).collect();
+        let env = env.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        let spec = SessionSpec { command: vec!["x".into()], cwd: "/w".into(), env };
+        variables(own.into_iter(), &spec, SessionId::random(), &SessionName::numbered(1))
+    }
+
+    fn value(all: &Variables, name: &str) -> Option<String> {
+        all.get(name.as_bytes()).map(|v| String::from_utf8(v.clone()).unwrap())
+    }
+
+    #[test]
+    fn the_containers_variables_pass_and_inits_own_do_not() {
+        let all = made(&[("API_KEY", "k"), ("TERM", "dumb"), ("QUARTERDECK_TOKEN", "secret")], &[]);
+        assert_eq!(value(&all, "API_KEY").as_deref(), Some("k"));
+        assert_eq!(value(&all, "TERM").as_deref(), Some("xterm-256color"));
+        assert_eq!(value(&all, "QUARTERDECK_TOKEN"), None);
+        assert_eq!(value(&all, "PATH").as_deref(), Some(DEFAULT_PATH));
+        assert_eq!(value(&all, "PWD").as_deref(), Some("/w"));
+    }
+
+    #[test]
+    fn the_caller_wins_but_not_over_the_marker() {
+        let all = made(&[("A", "1")], &[("A", "2"), ("TERM", "vt100"), (MARKER, "forged")]);
+        assert_eq!(value(&all, "A").as_deref(), Some("2"));
+        assert_eq!(value(&all, "TERM").as_deref(), Some("vt100"));
+        assert_ne!(value(&all, MARKER).as_deref(), Some("forged"));
+    }
+
+    #[test]
+    fn a_command_is_looked_up_as_execvp_does() {
+        let tried = |command: &str, path: &str| -> Vec<String> {
+            let all = candidates(command, path.as_bytes()).unwrap();
+            all.into_iter().map(|c| c.into_string().unwrap()).collect()
+        };
+        assert_eq!(tried("sh", "/a:/b"), ["/a/sh", "/b/sh"]);
+        assert_eq!(tried("sh", "/a::"), ["/a/sh", "./sh", "./sh"]);
+        assert_eq!(tried("./sh", "/a"), ["./sh"]);
+    }
+}

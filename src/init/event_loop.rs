@@ -1,0 +1,314 @@
+//! The loop. Order within one turn: signals and reaping, the link, starts,
+//! terminals with a byte budget each, timers.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use super::lifecycle::{Input, Phase};
+use super::listeners::Listeners;
+use super::server_child::{FromServer, ServerChild};
+use super::shutdown::{Shutdown, Step};
+use super::table::Table;
+use crate::config::Config;
+use crate::exit::Exit;
+use crate::link::message::{ToInit, ToServer, VERSION};
+use crate::logging::unix_millis;
+use crate::model::id::SessionId;
+use crate::model::signal::Signal;
+use crate::sys::poll::{self, PollFd, PollFlags};
+use crate::sys::signals::{Arrived, Signals};
+use crate::sys::{eventfd, reap, spawn};
+
+/// Messages taken from the server in one turn.
+const MESSAGES_A_TURN: usize = 64;
+
+/// How long a session's unread output is kept for clients of a server that is
+/// gone, before the program may outrun them.
+const SERVER_PATIENCE: Duration = Duration::from_secs(30);
+
+/// The whole state of PID 1.
+#[derive(Debug)]
+pub struct Init {
+    pub(super) config: Config,
+    pub(super) table: Table,
+    pub(super) server: ServerChild,
+    pub(super) shutdown: Shutdown,
+    signals: Signals,
+    listeners: Listeners,
+    /// Rung by the server when it made room in a ring.
+    nudge: OwnedFd,
+}
+
+/// What a descriptor that became ready is to us.
+#[derive(Clone, Copy, Debug)]
+enum Source {
+    Signals,
+    Nudge,
+    Link,
+    Report(SessionId),
+    Terminal(SessionId),
+}
+
+impl Init {
+    /// Puts the parts together.
+    ///
+    /// # Errors
+    /// No descriptor left, or /proc does not tell which program this is.
+    pub fn new(config: Config, signals: Signals, listeners: Listeners) -> io::Result<Self> {
+        Ok(Self {
+            config,
+            table: Table::default(),
+            server: ServerChild::new(Instant::now())?,
+            shutdown: Shutdown::Up,
+            signals,
+            listeners,
+            nudge: eventfd::create()?,
+        })
+    }
+
+    /// Turns until the end.
+    #[must_use]
+    pub fn run(mut self) -> Exit {
+        while self.shutdown != Shutdown::Done {
+            let ready = match self.wait() {
+                Ok(ready) => ready,
+                Err(error) => {
+                    // poll(2) fails only for want of memory; the next turn may
+                    // be luckier, and PID 1 must not end for it.
+                    tracing::error!(%error, "Waiting for events failed");
+                    Vec::new()
+                }
+            };
+            self.turn(&ready);
+        }
+        self.end_everybody_else();
+        tracing::info!("Shutdown complete");
+        Exit::Success
+    }
+
+    /// Sleeps until something is ready or due.
+    fn wait(&mut self) -> io::Result<Vec<Source>> {
+        let timeout = self.next_deadline().map(|at| at.saturating_duration_since(Instant::now()));
+        let wanted: Vec<bool> = self.table.iter_mut().map(super::session::Session::wants_output).collect();
+        let mut sources = vec![Source::Signals, Source::Nudge];
+        let mut fds = vec![PollFd::new(&self.signals, PollFlags::IN), PollFd::new(&self.nudge, PollFlags::IN)];
+        if let Some((link, has_waiting)) = self.server.link() {
+            sources.push(Source::Link);
+            let flags = if has_waiting { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
+            fds.push(PollFd::from_borrowed_fd(link, flags));
+        }
+        for (session, wants_output) in self.table.iter().zip(wanted) {
+            if let Some(report) = &session.report {
+                sources.push(Source::Report(session.record.id));
+                fds.push(PollFd::new(report, PollFlags::IN));
+            }
+            if let (true, Some(master)) = (wants_output, &session.master) {
+                sources.push(Source::Terminal(session.record.id));
+                fds.push(PollFd::new(master, PollFlags::IN));
+            }
+        }
+        poll::wait(&mut fds, timeout)?;
+        let ready = sources.into_iter().zip(&fds).filter(|(_, fd)| !fd.revents().is_empty());
+        Ok(ready.map(|(source, _)| source).collect())
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let sessions = self.table.iter().filter_map(|s| s.deadline);
+        let patience = self.patience_ends().filter(|_| self.table.iter().any(|s| s.ring.is_paused()));
+        sessions.chain(self.server.start_at()).chain(self.shutdown.deadline()).chain(patience).min()
+    }
+
+    fn patience_ends(&self) -> Option<Instant> {
+        self.server.down_since().map(|since| since + SERVER_PATIENCE)
+    }
+
+    fn turn(&mut self, ready: &[Source]) {
+        let mut terminals = Vec::new();
+        for source in ready {
+            match source {
+                Source::Signals => self.take_signals(),
+                Source::Nudge => drop(eventfd::drain(&self.nudge)),
+                Source::Link => self.take_messages(),
+                Source::Report(id) => self.take_report(*id),
+                Source::Terminal(id) => terminals.push(*id),
+            }
+        }
+        let now_ms = unix_millis();
+        for id in terminals {
+            self.take_output(id, now_ms);
+        }
+        self.take_timers(Instant::now());
+    }
+
+    fn take_signals(&mut self) {
+        while let Some(signal) = self.signals.next() {
+            match signal {
+                Arrived::Child => self.reap_all(),
+                Arrived::Shutdown => self.ask_shutdown(),
+                Arrived::Replace => self.server.replace("SIGUSR2 asked for it"),
+                // Nothing to read again and nothing to sweep in this version;
+                // caught all the same, so that they never end init.
+                Arrived::Hangup | Arrived::Sweep => {}
+            }
+        }
+    }
+
+    fn reap_all(&mut self) {
+        let mut orphans = false;
+        while let Some((pid, status)) = reap::next() {
+            if self.server.pid() == Some(pid) {
+                self.server_ended(status);
+            } else if let Some(id) = self.table.led_by(pid) {
+                self.leader_exited(id, status);
+            } else {
+                orphans = true;
+            }
+        }
+        if orphans {
+            for id in self.table.ids() {
+                self.feed(id, Input::OrphanReaped);
+            }
+        }
+    }
+
+    fn server_ended(&mut self, status: crate::model::session::ExitStatus) {
+        self.server.ended(Instant::now());
+        // The requests of that server have nobody to answer to any more.
+        for session in self.table.iter_mut() {
+            session.starter = None;
+            session.removers.clear();
+        }
+        if self.shutdown.has_begun() {
+            self.server.retire();
+        } else {
+            tracing::warn!(?status, "The API server ended; sessions go on and a new one starts");
+        }
+    }
+
+    fn take_messages(&mut self) {
+        self.server.flush();
+        for _ in 0..MESSAGES_A_TURN {
+            match self.server.receive() {
+                FromServer::Message(ToInit::Serving) => {
+                    tracing::info!(restarts = self.server.restarts(), "API server ready");
+                }
+                FromServer::Message(ToInit::Request(number, request)) => self.decide(number, request),
+                FromServer::Nothing => return,
+                FromServer::Broken(reason) => {
+                    if self.shutdown.has_begun() {
+                        self.server.hang_up();
+                    } else {
+                        self.server.replace(&reason);
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    fn take_report(&mut self, id: SessionId) {
+        let Some(session) = self.table.get_mut(id) else { return };
+        let Some(report) = &session.report else { return };
+        match spawn::outcome(report) {
+            spawn::Outcome::Pending => {}
+            spawn::Outcome::Started => {
+                session.report = None;
+                self.feed(id, Input::Accepted);
+            }
+            spawn::Outcome::Failed(failure) => {
+                session.report = None;
+                self.start_failed(id, failure);
+            }
+        }
+    }
+
+    /// The outcome of fork and exec comes before what the program did next.
+    pub(super) fn settle_report(&mut self, id: SessionId) {
+        self.take_report(id);
+    }
+
+    fn take_output(&mut self, id: SessionId, now_ms: u64) {
+        let Some(session) = self.table.get_mut(id) else { return };
+        if session.take_output(now_ms) {
+            session.close_terminal();
+            self.feed(id, Input::TerminalClosed);
+        }
+    }
+
+    fn take_timers(&mut self, now: Instant) {
+        if self.server.start_at().is_some_and(|at| at <= now) && self.server.start(now) {
+            self.greet();
+        }
+        if self.patience_ends().is_some_and(|at| at <= now) {
+            self.table.iter_mut().filter(|s| s.ring.is_paused()).for_each(|s| s.ring.run_free());
+        }
+        for id in self.table.ids() {
+            let due = self.table.get_mut(id).is_some_and(|s| s.deadline.is_some_and(|at| at <= now));
+            if due {
+                self.feed(id, Input::TimeOver);
+            }
+        }
+        self.advance_shutdown(now);
+    }
+
+    /// Tells a new server everything there is to know.
+    fn greet(&mut self) {
+        let hello = ToServer::Hello {
+            version: VERSION,
+            restarts: self.server.restarts(),
+            settings: Box::new(self.config.settings.clone()),
+        };
+        let mut fds = vec![self.nudge.as_fd(), self.listeners.tcp.as_fd()];
+        fds.extend(self.listeners.unix.as_ref().map(|(fd, _)| fd.as_fd()));
+        self.server.send(&hello, &fds);
+        for session in self.table.iter() {
+            self.server.send(&ToServer::Session(Box::new(session.record.clone())), &session.fds());
+        }
+        self.server.send(&ToServer::HelloDone, &[]);
+        if self.shutdown.has_begun() {
+            self.server.send(&ToServer::ShuttingDown { grace_ms: self.grace_ms() }, &[]);
+        }
+    }
+
+    fn grace_ms(&self) -> u64 {
+        u64::try_from(self.config.shutdown_grace.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn ask_shutdown(&mut self) {
+        let step = self.shutdown.ask(Instant::now(), self.config.shutdown_grace);
+        self.do_step(step);
+    }
+
+    fn advance_shutdown(&mut self, now: Instant) {
+        let sessions_left = self.table.iter().any(|s| s.machine.phase != Phase::Ended);
+        let step = self.shutdown.advance(now, sessions_left, self.server.pid().is_some());
+        self.do_step(step);
+    }
+
+    fn do_step(&mut self, step: Step) {
+        match step {
+            Step::None => {}
+            Step::EndSessions => {
+                tracing::info!(graceMs = self.grace_ms(), "Shutting down");
+                self.server.send(&ToServer::ShuttingDown { grace_ms: self.grace_ms() }, &[]);
+                self.feed_all(Input::StopAsked);
+            }
+            Step::KillSessions => self.feed_all(Input::Hurry),
+            Step::EndServer => {
+                self.server.retire();
+                self.server.send(&ToServer::Goodbye, &[]);
+            }
+            Step::KillServer => self.server.signal(Signal::KILL),
+        }
+    }
+
+    fn feed_all(&mut self, input: Input) {
+        for id in self.table.ids() {
+            if let Some(session) = self.table.get_mut(id) {
+                session.stop_requested = true;
+            }
+            self.feed(id, input);
+        }
+    }
+}

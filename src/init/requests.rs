@@ -1,0 +1,109 @@
+//! What the server may wish for. Every wish is checked here again, whatever
+//! the server has checked before.
+
+use super::event_loop::Init;
+use super::lifecycle::{Input, Phase};
+use super::session::Session;
+use crate::link::message::{Refusal, Request, Scope, ToServer};
+use crate::logging::unix_millis;
+use crate::model::id::{SessionId, SessionName};
+use crate::model::session::Stage;
+use crate::model::signal::Signal;
+use crate::model::spec::{SessionSpec, SpawnFailure, SpawnStage, TerminalSize};
+use crate::sys::{process, pty};
+
+/// An answer now, or one that another event will give.
+type Decision = Result<Option<SessionId>, Refusal>;
+
+impl Init {
+    /// Decides one request and answers it, now or when its outcome is known.
+    pub(super) fn decide(&mut self, number: u64, request: Request) {
+        let decision = match request {
+            Request::Create { name, spec, size } => self.create(number, name, spec, size),
+            Request::Resume(id) => self.resume(number, id),
+            Request::Remove(id) => self.remove(number, id),
+            Request::Signal(id, signal, scope) => self.signal(id, signal, scope),
+            Request::Resize(id, size) => self.resize(id, size),
+        };
+        match decision {
+            Ok(None) => {}
+            Ok(Some(id)) => self.server.send(&ToServer::Reply(number, Ok(id)), &[]),
+            Err(refusal) => self.server.send(&ToServer::Reply(number, Err(refusal)), &[]),
+        }
+    }
+
+    fn create(&mut self, number: u64, name: Option<SessionName>, spec: SessionSpec, size: TerminalSize) -> Decision {
+        if self.shutdown.has_begun() {
+            return Err(Refusal::ShuttingDown);
+        }
+        spec.check().map_err(|e| Refusal::Invalid(e.to_string()))?;
+        let name = self.table.admit(name, self.config.settings.max_sessions)?;
+        let mut session = Session::new(name, spec, size, self.config.scrollback, unix_millis()).map_err(|e| {
+            let errno = e.raw_os_error().unwrap_or(libc::ENOMEM);
+            Refusal::SpawnFailed(SpawnFailure { stage: SpawnStage::Resources, errno })
+        })?;
+        session.launch().map_err(Refusal::SpawnFailed)?;
+        session.starter = Some(number);
+        self.table.add(session);
+        Ok(None)
+    }
+
+    fn resume(&mut self, number: u64, id: SessionId) -> Decision {
+        if self.shutdown.has_begun() {
+            return Err(Refusal::ShuttingDown);
+        }
+        let session = self.table.get_mut(id).filter(|s| !s.is_being_removed).ok_or(Refusal::NotFound)?;
+        if session.machine.phase != Phase::Ended {
+            return Err(Refusal::AlreadyRunning);
+        }
+        session.launch().map_err(Refusal::SpawnFailed)?;
+        session.starter = Some(number);
+        Ok(None)
+    }
+
+    fn remove(&mut self, number: u64, id: SessionId) -> Decision {
+        let session = self.table.get_mut(id).ok_or(Refusal::NotFound)?;
+        session.removers.push(number);
+        session.is_being_removed = true;
+        session.stop_requested = true;
+        if session.machine.phase == Phase::Ended {
+            self.forget(id);
+        } else {
+            self.feed(id, Input::StopAsked);
+        }
+        Ok(None)
+    }
+
+    fn signal(&mut self, id: SessionId, signal: Signal, scope: Scope) -> Decision {
+        let session = self.table.get_mut(id).ok_or(Refusal::NotFound)?;
+        if !matches!(session.record.state.stage, Stage::Running { .. }) {
+            return Err(Refusal::NotRunning);
+        }
+        match scope {
+            Scope::Session => {
+                let members = self.members(id);
+                members.into_iter().for_each(|member| member.signal(signal));
+            }
+            Scope::Foreground => {
+                let group = session.master.as_ref().and_then(pty::foreground_group).ok_or(Refusal::NotRunning)?;
+                process::kill_group(group, signal)
+                    .map_err(|e| Refusal::Kernel(e.raw_os_error().unwrap_or(libc::EIO)))?;
+            }
+        }
+        Ok(Some(id))
+    }
+
+    fn resize(&mut self, id: SessionId, size: TerminalSize) -> Decision {
+        let session = self.table.get_mut(id).ok_or(Refusal::NotFound)?;
+        if session.record.state.size == size {
+            return Ok(Some(id));
+        }
+        if let Some(master) = &session.master {
+            pty::resize(master, size.cols(), size.rows())
+                .map_err(|e| Refusal::Kernel(e.raw_os_error().unwrap_or(libc::EIO)))?;
+        }
+        session.record.state.size = size;
+        self.announce(id);
+        Ok(Some(id))
+    }
+}

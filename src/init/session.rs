@@ -1,0 +1,160 @@
+//! One session as init holds it: its record, its ring, its terminal.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Instant;
+
+use super::env;
+use super::lifecycle::{Machine, Phase, Terminal};
+use super::members::SessionKey;
+use crate::model::id::{SessionId, SessionName};
+use crate::model::session::{Record, Stage, State};
+use crate::model::spec::{SessionSpec, SpawnFailure, SpawnStage, TerminalSize};
+use crate::ring::layout::Capacity;
+use crate::ring::writer::{Filled, RingWriter};
+use crate::sys::process::Pid;
+use crate::sys::{pty, spawn};
+
+/// Most bytes taken from one terminal in one turn of the loop, so that a flood
+/// delays neither a reap nor another terminal.
+const TURN_BUDGET: u64 = 128 * 1024;
+
+/// A request of the present server that waits for this session.
+pub type RequestNumber = u64;
+
+/// A session.
+#[derive(Debug)]
+pub struct Session {
+    /// What the world may know of it.
+    pub record: Record,
+    /// Where its program is in its life.
+    pub machine: Machine,
+    /// Its output.
+    pub ring: RingWriter,
+    /// The session leader until it is reaped.
+    pub leader: Option<Pid>,
+    /// Outcome of fork and exec, while it is not known.
+    pub report: Option<OwnedFd>,
+    /// The PTY master while the terminal is open.
+    pub master: Option<OwnedFd>,
+    /// When the lifecycle's timer runs out.
+    pub deadline: Option<Instant>,
+    /// Whether somebody asked for the end of this life.
+    pub stop_requested: bool,
+    /// The request that started this life, until it is answered.
+    pub starter: Option<RequestNumber>,
+    /// Whether the session goes away once it has ended.
+    pub is_being_removed: bool,
+    /// Requests answered when it is gone.
+    pub removers: Vec<RequestNumber>,
+    /// The head at the last look of a drain, to see whether output still comes.
+    pub drain_mark: u64,
+    /// Device number of the terminal, while it is ours.
+    device: u64,
+    /// Kernel session id, which is the leader's process id.
+    kernel_session: Option<Pid>,
+}
+
+impl Session {
+    /// Makes a session without a program; [`Self::launch`] gives it one.
+    ///
+    /// # Errors
+    /// What making the ring returns.
+    pub fn new(
+        name: SessionName,
+        spec: SessionSpec,
+        size: TerminalSize,
+        capacity: Capacity,
+        now: u64,
+    ) -> io::Result<Self> {
+        let state = State { size, life: 0, stage: Stage::Ended, last_exit: None };
+        Ok(Self {
+            record: Record { id: SessionId::random(), name, spec, created_at: now, state },
+            machine: Machine { phase: Phase::Ended, terminal: Terminal::Closed },
+            ring: RingWriter::create(capacity)?,
+            leader: None,
+            report: None,
+            master: None,
+            deadline: None,
+            stop_requested: false,
+            starter: None,
+            is_being_removed: false,
+            removers: Vec::new(),
+            drain_mark: 0,
+            device: 0,
+            kernel_session: None,
+        })
+    }
+
+    /// Opens a terminal and forks the program into it.
+    ///
+    /// # Errors
+    /// The stage that failed; the session is as before.
+    pub fn launch(&mut self) -> Result<(), SpawnFailure> {
+        let failed = |stage, errno: Option<i32>| SpawnFailure { stage, errno: errno.unwrap_or(libc::EIO) };
+        let program = env::program(&self.record.spec, self.record.id, &self.record.name)
+            .map_err(|_| failed(SpawnStage::Exec, Some(libc::EINVAL)))?;
+        let size = self.record.state.size;
+        let pty = pty::open(size.cols(), size.rows()).map_err(|e| failed(SpawnStage::Pty, e.raw_os_error()))?;
+        let child = spawn::spawn(&program, spawn::Stdio::Terminal(pty.slave.as_fd()))?;
+        self.machine = Machine::forked();
+        self.leader = Some(child.pid);
+        self.kernel_session = Some(child.pid);
+        self.report = Some(child.report);
+        self.master = Some(pty.master);
+        self.device = pty.device;
+        self.deadline = None;
+        self.stop_requested = false;
+        self.record.state.stage = Stage::Starting;
+        Ok(())
+    }
+
+    /// How to recognise this session's processes.
+    #[must_use]
+    pub fn key(&self) -> SessionKey {
+        SessionKey {
+            id: self.record.id,
+            kernel_session: self.kernel_session,
+            leader_lives: self.leader.is_some(),
+            // The kernel can give the number to another terminal once ours is
+            // closed.
+            device: self.master.as_ref().map(|_| self.device),
+        }
+    }
+
+    /// Whether to poll the terminal for output now.
+    pub fn wants_output(&mut self) -> bool {
+        self.master.is_some() && (self.is_being_removed || !self.ring.must_wait())
+    }
+
+    /// Takes what the terminal has, up to the turn's budget. True when the
+    /// terminal is at its end.
+    pub fn take_output(&mut self, now_ms: u64) -> bool {
+        let stop_at = self.ring.head() + TURN_BUDGET;
+        while self.ring.head() < stop_at && (self.is_being_removed || !self.ring.must_wait()) {
+            let Some(master) = &self.master else { return false };
+            match self.ring.fill_from(master, now_ms) {
+                Ok(Filled::Bytes(_)) => {}
+                Ok(Filled::Empty) => return false,
+                Ok(Filled::Closed) => return true,
+                Err(error) => {
+                    tracing::error!(sessionId = %self.record.id, %error, "Reading a terminal failed; closing it");
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Closes our end of the terminal.
+    pub fn close_terminal(&mut self) {
+        self.master = None;
+    }
+
+    /// The descriptors a server needs, in the order of the link message.
+    pub fn fds(&self) -> Vec<BorrowedFd<'_>> {
+        let mut fds = self.ring.fds().to_vec();
+        fds.extend(self.master.as_ref().map(AsFd::as_fd));
+        fds
+    }
+}

@@ -1,0 +1,109 @@
+//! The closed set of messages.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::id::{SessionId, SessionName};
+use crate::model::session::{Record, State};
+use crate::model::settings::Settings;
+use crate::model::signal::Signal;
+use crate::model::spec::{SessionSpec, SpawnFailure, TerminalSize};
+
+/// Changed whenever a message changes its meaning or shape.
+pub const VERSION: u16 = 1;
+
+/// What init tells the server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ToServer {
+    /// First message. Descriptors: the nudge eventfd, then the listening
+    /// sockets, TCP before Unix.
+    Hello {
+        /// [`VERSION`] of the init that speaks.
+        version: u16,
+        /// How many servers this init has started before this one.
+        restarts: u32,
+        /// The command line, as far as the server needs it.
+        settings: Box<Settings>,
+    },
+    /// A session that is new to this server, or has a new terminal.
+    /// Descriptors: ring memfd, hint memfd, data eventfd, and the PTY master
+    /// unless the terminal is closed.
+    Session(Box<Record>),
+    /// The greeting is complete.
+    HelloDone,
+    /// The changeable part of a session changed.
+    Changed(SessionId, State),
+    /// The session and everything of it is gone.
+    Removed(SessionId),
+    /// The answer to the request of this number.
+    Reply(u64, Result<SessionId, Refusal>),
+    /// The shutdown has begun; sessions get this long.
+    ShuttingDown {
+        /// Milliseconds.
+        grace_ms: u64,
+    },
+    /// Everything is ended: flush and exit.
+    Goodbye,
+}
+
+/// What the server tells init.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ToInit {
+    /// The server accepts connections.
+    Serving,
+    /// A wish, with a number of the server's choice that the reply repeats.
+    Request(u64, Request),
+}
+
+/// A wish.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// Make a session.
+    Create {
+        /// Its name; the lowest free `session-N` when absent.
+        name: Option<SessionName>,
+        /// What to run and where.
+        spec: SessionSpec,
+        /// The terminal's size.
+        size: TerminalSize,
+    },
+    /// Run an ended session's command again.
+    Resume(SessionId),
+    /// End a session and forget it; answered when nothing of it is left.
+    Remove(SessionId),
+    /// Send a signal.
+    Signal(SessionId, Signal, Scope),
+    /// Change the terminal's size.
+    Resize(SessionId, TerminalSize),
+}
+
+/// Who gets a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Scope {
+    /// The terminal's foreground process group, as a typed Ctrl-C would.
+    Foreground,
+    /// Every process that belongs to the session.
+    Session,
+}
+
+/// Why init did not do what was asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Refusal {
+    /// The session limit is reached.
+    MaxSessions(u32),
+    /// Another session has this name.
+    NameTaken(SessionName),
+    /// No session has this id.
+    NotFound,
+    /// The session has no process, so there is nothing to signal.
+    NotRunning,
+    /// The session runs, so there is nothing to resume.
+    AlreadyRunning,
+    /// The program could not be started.
+    SpawnFailed(SpawnFailure),
+    /// The container is shutting down.
+    ShuttingDown,
+    /// The request itself can't be met; the text says why.
+    Invalid(String),
+    /// The kernel refused; its `errno(3)`.
+    Kernel(i32),
+}

@@ -1,0 +1,62 @@
+//! Picks the role and maps its end to an exit code.
+
+use std::process::ExitCode;
+
+use quarterdeck::cli::{self, Cli, Command, Parsed};
+use quarterdeck::config::{self, Config};
+use quarterdeck::exit::Exit;
+use quarterdeck::{client, init, logging, server};
+
+fn main() -> ExitCode {
+    match cli::parse(std::env::args_os()) {
+        Parsed::Run(cli) => run(cli).into(),
+        Parsed::Print(text) => {
+            print(&text);
+            Exit::Success.into()
+        }
+        Parsed::Wrong(line) => {
+            complain(&line);
+            Exit::Usage.into()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Exit {
+    match cli.command {
+        Command::Init(args) => match Config::decide(&args, logging::unix_millis()) {
+            Ok(config) => {
+                drop(args);
+                init::run(config)
+            }
+            Err(error) => {
+                complain(&error.to_string());
+                Exit::Usage
+            }
+        },
+        Command::Health(args) => answer(client::health(&config::client_sockets(args.socket.as_deref()))),
+        Command::Server => server::run(),
+    }
+}
+
+fn answer(result: Result<String, String>) -> Exit {
+    match result {
+        Ok(text) => {
+            print(&format!("{text}\n"));
+            Exit::Success
+        }
+        Err(line) => {
+            complain(&line);
+            Exit::Failure
+        }
+    }
+}
+
+#[allow(clippy::print_stderr, reason = "the one place that talks to the person at the command line")]
+fn complain(line: &str) {
+    eprintln!("quarterdeck: {line}");
+}
+
+#[allow(clippy::print_stdout, reason = "help and version go to stdout")]
+fn print(text: &str) {
+    print!("{text}");
+}

@@ -1,0 +1,11 @@
+//! The words both processes and every client share: plain data, no I/O.
+//!
+//! Nothing here imports anything else of ours, so no two larger modules ever
+//! need each other only to share a small type.
+
+pub mod id;
+pub mod resources;
+pub mod session;
+pub mod settings;
+pub mod signal;
+pub mod spec;

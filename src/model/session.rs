@@ -1,0 +1,78 @@
+//! A session as init knows it: the record that outlives every API server.
+
+use serde::{Deserialize, Serialize};
+
+use super::id::{SessionId, SessionName};
+use super::spec::{SessionSpec, TerminalSize};
+
+/// Milliseconds since the Unix epoch, UTC (`CLOCK_REALTIME`).
+pub type UnixMillis = u64;
+
+/// How a program ended, in the terms of `wait(2)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ExitStatus {
+    /// It called `exit(3)` with this code.
+    Code(u8),
+    /// This signal ended it.
+    Signal(u8),
+}
+
+/// The end of one life of a session (a resumed session has several).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exit {
+    /// Which life ended; the first is 1.
+    pub life: u32,
+    /// How the session leader ended.
+    pub status: ExitStatus,
+    /// When it was reaped.
+    pub at: UnixMillis,
+    /// Whether a client or the shutdown asked for the end.
+    pub requested: bool,
+    /// The offset behind the last byte of output, once the terminal is
+    /// drained; until then more output may follow.
+    pub drained_at: Option<u64>,
+}
+
+/// Where a session is in its life, as far as anybody outside init cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stage {
+    /// Forked; the kernel has not yet accepted the program.
+    Starting,
+    /// The program runs as this process, the session leader.
+    Running {
+        /// The leader's process id, as init sees it.
+        pid: u32,
+        /// When the kernel accepted the program.
+        since: UnixMillis,
+    },
+    /// The leader is gone; [`State::last_exit`] says how.
+    Ended,
+}
+
+/// The part of a session that changes while it lives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// The terminal's present size.
+    pub size: TerminalSize,
+    /// How often its program was started; the first life is 1.
+    pub life: u32,
+    /// Present stage.
+    pub stage: Stage,
+    /// The latest end of a life, if one has ended.
+    pub last_exit: Option<Exit>,
+}
+
+/// Everything about a session that must outlive the API server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Identity.
+    pub id: SessionId,
+    /// Name, unique among the sessions of one init.
+    pub name: SessionName,
+    /// What a resume starts again.
+    pub spec: SessionSpec,
+    /// When the session was first asked for.
+    pub created_at: UnixMillis,
+    /// What changes.
+    pub state: State,
+}

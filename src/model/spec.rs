@@ -1,0 +1,232 @@
+//! What a session is asked to be: its program, place, environment and size.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Largest accepted terminal side, in cells.
+pub const SIDE_MAX: u16 = 1000;
+
+/// A terminal's size in character cells, each side in `1..=`[`SIDE_MAX`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "(u16, u16)", into = "(u16, u16)")]
+pub struct TerminalSize {
+    cols: u16,
+    rows: u16,
+}
+
+/// A terminal size out of range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the terminal size is {cols}x{rows}; columns and rows must each be 1 to {SIDE_MAX}")]
+pub struct SizeError {
+    cols: u32,
+    rows: u32,
+}
+
+impl TerminalSize {
+    /// The size a session starts with when its creator names none.
+    pub const DEFAULT: Self = Self { cols: 80, rows: 24 };
+
+    /// Checks and makes a size.
+    ///
+    /// # Errors
+    /// [`SizeError`] when a side is outside `1..=`[`SIDE_MAX`].
+    pub fn new(cols: u32, rows: u32) -> Result<Self, SizeError> {
+        let side = |n: u32| u16::try_from(n).ok().filter(|n| (1..=SIDE_MAX).contains(n));
+        match (side(cols), side(rows)) {
+            (Some(cols), Some(rows)) => Ok(Self { cols, rows }),
+            _ => Err(SizeError { cols, rows }),
+        }
+    }
+
+    /// Columns.
+    #[must_use]
+    pub fn cols(self) -> u16 {
+        self.cols
+    }
+
+    /// Rows.
+    #[must_use]
+    pub fn rows(self) -> u16 {
+        self.rows
+    }
+}
+
+impl TryFrom<(u16, u16)> for TerminalSize {
+    type Error = SizeError;
+
+    fn try_from((cols, rows): (u16, u16)) -> Result<Self, SizeError> {
+        Self::new(cols.into(), rows.into())
+    }
+}
+
+impl From<TerminalSize> for (u16, u16) {
+    fn from(size: TerminalSize) -> Self {
+        (size.cols, size.rows)
+    }
+}
+
+impl fmt::Display for TerminalSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}", self.cols, self.rows)
+    }
+}
+
+/// The program of a session and the place it runs in.
+///
+/// Kept whole for the session's life: a resume starts exactly this again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionSpec {
+    /// Program and arguments; `execve(2)` gets these unchanged. Never empty.
+    pub command: Vec<String>,
+    /// Absolute working directory.
+    pub cwd: String,
+    /// Variables added to, or replacing those of, the session's base environment.
+    pub env: Vec<(String, String)>,
+}
+
+/// Why a [`SessionSpec`] can't be started.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SpecError {
+    /// There is nothing to run.
+    #[error("the command is empty; give the program and its arguments, or leave it out")]
+    EmptyCommand,
+    /// C strings end at the first NUL, so the kernel could never see what follows.
+    #[error("{0} contains a NUL byte, which no program can receive")]
+    Nul(&'static str),
+    /// `environ(7)` splits name and value at the first `=`.
+    #[error("the variable name {0:?} is empty or contains '='")]
+    BadVariable(String),
+    /// A relative directory has no meaning for a client.
+    #[error("the directory {0:?} is not absolute")]
+    RelativeDirectory(String),
+}
+
+impl SessionSpec {
+    /// Checks everything `execve(2)` could not even be asked for.
+    ///
+    /// # Errors
+    /// The first [`SpecError`] found.
+    pub fn check(&self) -> Result<(), SpecError> {
+        let nul = |text: &String| text.contains('\0');
+        if self.command.first().is_none_or(String::is_empty) {
+            return Err(SpecError::EmptyCommand);
+        }
+        if self.command.iter().any(nul) {
+            return Err(SpecError::Nul("the command"));
+        }
+        if nul(&self.cwd) {
+            return Err(SpecError::Nul("the directory"));
+        }
+        if !self.cwd.starts_with('/') {
+            return Err(SpecError::RelativeDirectory(self.cwd.clone()));
+        }
+        for (name, value) in &self.env {
+            if nul(name) || nul(value) {
+                return Err(SpecError::Nul("the environment"));
+            }
+            if name.is_empty() || name.contains('=') {
+                return Err(SpecError::BadVariable(name.clone()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The step between `fork(2)` and a running program at which a start failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SpawnStage {
+    /// Making the pseudoterminal, `pty(7)`.
+    Pty,
+    /// Making the ring or another descriptor.
+    Resources,
+    /// `fork(2)`.
+    Fork,
+    /// `setsid(2)`.
+    Session,
+    /// `TIOCSCTTY`, `ioctl_tty(2)`.
+    ControllingTerminal,
+    /// Moving descriptors into place, `dup2(2)`.
+    Descriptors,
+    /// `chdir(2)`.
+    WorkingDirectory,
+    /// `execve(2)`.
+    Exec,
+}
+
+impl SpawnStage {
+    /// Every stage, in order.
+    pub const ALL: [Self; 8] = [
+        Self::Pty,
+        Self::Resources,
+        Self::Fork,
+        Self::Session,
+        Self::ControllingTerminal,
+        Self::Descriptors,
+        Self::WorkingDirectory,
+        Self::Exec,
+    ];
+}
+
+impl fmt::Display for SpawnStage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pty => "opening a pseudoterminal",
+            Self::Resources => "making the output ring",
+            Self::Fork => "creating the process",
+            Self::Session => "starting a kernel session",
+            Self::ControllingTerminal => "taking the controlling terminal",
+            Self::Descriptors => "arranging descriptors",
+            Self::WorkingDirectory => "entering the directory",
+            Self::Exec => "executing the program",
+        })
+    }
+}
+
+/// A start that failed: where, and the kernel's `errno(3)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpawnFailure {
+    /// The failing step.
+    pub stage: SpawnStage,
+    /// The error number.
+    pub errno: i32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec() -> SessionSpec {
+        SessionSpec { command: vec!["sh".into()], cwd: "/".into(), env: vec![("A".into(), "b=c".into())] }
+    }
+
+    #[test]
+    fn a_plain_spec_passes() {
+        assert_eq!(spec().check(), Ok(()));
+    }
+
+    #[test]
+    fn what_execve_could_not_take_is_refused() {
+        let bad = |change: fn(&mut SessionSpec)| {
+            let mut spec = spec();
+            change(&mut spec);
+            spec.check().unwrap_err()
+        };
+        assert_eq!(bad(|s| s.command.clear()), SpecError::EmptyCommand);
+        assert_eq!(bad(|s| s.command[0].clear()), SpecError::EmptyCommand);
+        assert_eq!(bad(|s| s.command.push("a\0b".into())), SpecError::Nul("the command"));
+        assert_eq!(bad(|s| s.cwd = "/a\0".into()), SpecError::Nul("the directory"));
+        assert_eq!(bad(|s| s.cwd = "a".into()), SpecError::RelativeDirectory("a".into()));
+        assert_eq!(bad(|s| s.env[0].1 = "\0".into()), SpecError::Nul("the environment"));
+        assert_eq!(bad(|s| s.env[0].0 = "A=B".into()), SpecError::BadVariable("A=B".into()));
+    }
+
+    #[test]
+    fn sizes_have_both_borders() {
+        assert!(TerminalSize::new(1, 1).is_ok());
+        assert!(TerminalSize::new(1000, 1000).is_ok());
+        for (cols, rows) in [(0, 24), (80, 0), (1001, 24), (80, 1001), (70_000, 24)] {
+            assert!(TerminalSize::new(cols, rows).is_err(), "{cols}x{rows}");
+        }
+    }
+}

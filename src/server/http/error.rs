@@ -1,0 +1,219 @@
+//! Every error the API can answer, with its status, code and words.
+
+use axum::Json;
+use axum::http::{Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::link::message::Refusal;
+use crate::model::id::NameError;
+use crate::server::link::RequestError;
+
+/// An error as clients get it.
+#[derive(Clone, Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    body: ErrorBody,
+    offsets: Option<(u64, u64)>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct ErrorBody {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    code: &'static str,
+    message: String,
+    details: Value,
+    suggestion: String,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, kind: &'static str, code: &'static str, message: impl Into<String>) -> Self {
+        let body = ErrorBody { kind, code, message: message.into(), details: Value::Null, suggestion: String::new() };
+        Self { status, body, offsets: None }
+    }
+
+    fn details(mut self, details: impl Into<Value>) -> Self {
+        self.body.details = details.into();
+        self
+    }
+
+    fn suggest(mut self, suggestion: impl Into<String>) -> Self {
+        self.body.suggestion = suggestion.into();
+        self
+    }
+
+    /// The machine-readable code.
+    pub fn code(&self) -> &'static str {
+        self.body.code
+    }
+
+    /// What happened, and what to do next, in one text.
+    pub fn message(&self) -> String {
+        self.body.message.clone()
+    }
+
+    /// 400: the request can't be understood or met.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "validation", "INVALID_REQUEST", message)
+            .suggest("Correct the request and send it again.")
+    }
+
+    /// 400: a bad session name.
+    pub fn invalid_name(error: &NameError) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "validation", "INVALID_NAME", format!("Invalid session name: {error}"))
+            .suggest("Choose another name, or leave it out to get a free one.")
+    }
+
+    /// 404: nothing there.
+    pub fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "NOT_FOUND", message)
+            .suggest("GET /api/sessions lists the sessions there are.")
+    }
+
+    /// 404: no such session.
+    pub fn no_session(id: &str) -> Self {
+        Self::not_found(format!("There is no session {id:?}"))
+    }
+
+    /// 405.
+    pub fn method_not_allowed(method: &Method, path: &str) -> Self {
+        let message = format!("{path} does not take {method}");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "validation", "METHOD_NOT_ALLOWED", message)
+            .suggest("Use a method named in the Allow header.")
+    }
+
+    /// 409: the session has no process.
+    pub fn not_running() -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", "NOT_RUNNING", "The session is not running")
+            .suggest("Resume the session first.")
+    }
+
+    /// 409: the program does not take its input.
+    pub fn input_not_read(written: usize, of: usize) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", "INPUT_NOT_READ", "The program does not read its input")
+            .details(json!({ "bytesWritten": written, "bytesSent": of }))
+            .suggest("Send the rest, from bytesWritten on, once the program reads again.")
+    }
+
+    /// 413.
+    pub fn too_large(limit: usize) -> Self {
+        let message = format!("The request body is larger than {limit} bytes");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "validation", "PAYLOAD_TOO_LARGE", message)
+            .suggest("Send less, or send it in parts.")
+    }
+
+    /// 415.
+    pub fn not_json() -> Self {
+        let message = "The request body is not declared as JSON";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "validation", "UNSUPPORTED_MEDIA_TYPE", message)
+            .suggest("Send the header Content-Type: application/json.")
+    }
+
+    /// 416: those bytes are gone or not there yet.
+    pub fn offset_out_of_range(offset: u64, oldest: u64, head: u64) -> Self {
+        let message = format!("Offset {offset} is outside the retained output, {oldest} to {head}");
+        let mut error = Self::new(StatusCode::RANGE_NOT_SATISFIABLE, "validation", "OFFSET_OUT_OF_RANGE", message)
+            .details(json!({ "oldestOffset": oldest, "nextOffset": head }))
+            .suggest(format!("Read from offset {oldest} on."));
+        error.offsets = Some((oldest, head));
+        error
+    }
+
+    /// 426: a plain request where a WebSocket was expected.
+    pub fn upgrade_required(reason: impl Into<String>) -> Self {
+        Self::new(StatusCode::UPGRADE_REQUIRED, "validation", "UPGRADE_REQUIRED", "This route is a WebSocket")
+            .details(reason.into())
+            .suggest("Connect with a WebSocket client.")
+    }
+
+    /// 500: something of ours failed.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "INTERNAL", message)
+            .suggest("Look at the log of the container.")
+    }
+
+    /// 503: the container is on its way out.
+    pub fn shutting_down() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "resource", "SHUTTING_DOWN", "The container is shutting down")
+            .suggest("Try again when it is up again.")
+    }
+
+    /// 503: the link is gone.
+    pub fn init_unavailable() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "internal", "INIT_UNAVAILABLE", "init does not answer")
+            .suggest("Try again in a moment.")
+    }
+}
+
+/// At the session limit, in the words clients rely on.
+pub fn max_sessions_text(max: u32) -> String {
+    format!("Maximum {max} sessions supported. Destroy a session to create a new one.")
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        let conflict = |code, message: String| Self::new(StatusCode::CONFLICT, "conflict", code, message);
+        match refusal {
+            Refusal::MaxSessions(max) => conflict("MAX_SESSIONS", max_sessions_text(max))
+                .details(json!({ "maxSessions": max }))
+                .suggest("Delete a session that is no longer needed, or raise --max-sessions."),
+            Refusal::NameTaken(name) => conflict("NAME_TAKEN", format!("A session named {name} exists already"))
+                .suggest("Choose another name, or leave it out to get a free one."),
+            Refusal::NotFound => Self::not_found("The session does not exist any more"),
+            Refusal::NotRunning => Self::not_running(),
+            Refusal::AlreadyRunning => conflict("ALREADY_RUNNING", "The session is running already".into())
+                .suggest("Attach to it; there is nothing to resume."),
+            Refusal::SpawnFailed(failure) => {
+                let why = std::io::Error::from_raw_os_error(failure.errno);
+                let message = format!("The session could not be started: {} failed: {why}", failure.stage);
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "spawn", "SPAWN_FAILED", message)
+                    .details(json!({ "stage": failure.stage.to_string(), "errno": failure.errno }))
+                    .suggest("Check that the command exists, is executable, and that the directory exists.")
+            }
+            Refusal::ShuttingDown => Self::shutting_down(),
+            Refusal::Invalid(why) => Self::invalid(why),
+            Refusal::Kernel(errno) => {
+                Self::internal(format!("The kernel refused: {}", std::io::Error::from_raw_os_error(errno)))
+            }
+        }
+    }
+}
+
+impl From<RequestError> for ApiError {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::Refused(refusal) => refusal.into(),
+            RequestError::TooLarge => Self::too_large(super::body::JSON_MAX),
+            RequestError::Unavailable => Self::init_unavailable(),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let code = self.body.code;
+        let mut response = (self.status, Json(json!({ "error": self.body, "code": code }))).into_response();
+        if let Some((oldest, head)) = self.offsets {
+            super::terminal::put_offsets(response.headers_mut(), None, head, oldest);
+        }
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_texts_clients_rely_on() {
+        let error = ApiError::from(Refusal::MaxSessions(4));
+        assert_eq!(error.status, StatusCode::CONFLICT);
+        assert_eq!(error.code(), "MAX_SESSIONS");
+        assert_eq!(error.message(), "Maximum 4 sessions supported. Destroy a session to create a new one.");
+    }
+}

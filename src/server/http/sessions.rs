@@ -1,0 +1,173 @@
+//! `/api/sessions`: list, create, look, end, resume.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::body::JsonBody;
+use super::error::ApiError;
+use crate::link::message::Request;
+use crate::model::id::{SessionId, SessionName};
+use crate::model::spec::{SessionSpec, TerminalSize};
+use crate::server::App;
+use crate::server::registry::{Entry, Snapshot};
+use crate::server::view::SessionView;
+
+/// How long a request for news is held open.
+const NEWS_PATIENCE: Duration = Duration::from_secs(30);
+
+/// A body for creating a session.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CreateBody {
+    name: Option<String>,
+    command: Option<Vec<String>>,
+    cwd: Option<String>,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+    cols: Option<u32>,
+    rows: Option<u32>,
+}
+
+/// Query of a list request.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListQuery {
+    wait_beyond: Option<u64>,
+}
+
+/// Query of a delete request. There are no worktrees to delete yet; the flag
+/// is checked all the same, so that a client's mistake is told.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeleteQuery {
+    #[serde(rename = "deleteWorktree", default)]
+    _delete_worktree: bool,
+}
+
+/// A query string that was read, or the error to answer.
+pub type Checked<T> = Result<Query<T>, axum::extract::rejection::QueryRejection>;
+
+/// Takes the query, or says what is wrong with it.
+pub fn checked<T>(query: Checked<T>) -> Result<T, ApiError> {
+    query
+        .map(|Query(query)| query)
+        .map_err(|e| ApiError::invalid(format!("The query can't be used: {}", e.body_text())))
+}
+
+/// The session named in a path.
+pub fn find(app: &App, id: &str) -> Result<Entry, ApiError> {
+    app.registry.now().find(id).cloned().ok_or_else(|| ApiError::no_session(id))
+}
+
+/// The JSON of one session.
+pub fn view(entry: &Entry) -> SessionView {
+    SessionView::of(&entry.record, &entry.session)
+}
+
+/// The JSON of all sessions.
+pub fn views(snapshot: &Snapshot) -> Vec<SessionView> {
+    snapshot.sessions.iter().map(view).collect()
+}
+
+/// `GET /api/sessions`
+pub async fn list(State(app): State<App>, query: Checked<ListQuery>) -> Result<Json<Value>, ApiError> {
+    let query = checked(query)?;
+    if let Some(generation) = query.wait_beyond {
+        let mut snapshots = app.registry.subscribe();
+        let beyond = snapshots.wait_for(|s| s.generation > generation || s.goodbye);
+        // Time over is an answer too: the list as it still is.
+        let _ = tokio::time::timeout(NEWS_PATIENCE, beyond).await;
+    }
+    let now = app.registry.now();
+    Ok(Json(json!({ "sessions": views(&now), "generation": now.generation })))
+}
+
+/// `POST /api/sessions`
+pub async fn create(
+    State(app): State<App>,
+    JsonBody(body): JsonBody<CreateBody>,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    if app.registry.now().shutting_down.is_some() {
+        return Err(ApiError::shutting_down());
+    }
+    let name = body.name.map(SessionName::try_from).transpose().map_err(|e| ApiError::invalid_name(&e))?;
+    let size = size(body.cols, body.rows)?;
+    let spec = SessionSpec {
+        command: body.command.unwrap_or_else(|| app.settings.session_command.clone()),
+        cwd: directory(body.cwd, &app.settings.workspace),
+        env: body.env.into_iter().collect(),
+    };
+    spec.check().map_err(|e| ApiError::invalid(capitalised(&e.to_string())))?;
+    let id = app.link.request(Request::Create { name, spec, size }).await?;
+    let entry = find(&app, &id.to_string())?;
+    Ok((StatusCode::CREATED, Json(json!({ "session": view(&entry) }))))
+}
+
+fn size(cols: Option<u32>, rows: Option<u32>) -> Result<TerminalSize, ApiError> {
+    let default = TerminalSize::DEFAULT;
+    let (cols, rows) = (cols.unwrap_or(default.cols().into()), rows.unwrap_or(default.rows().into()));
+    TerminalSize::new(cols, rows).map_err(|e| ApiError::invalid(capitalised(&e.to_string())))
+}
+
+/// A relative directory is meant from the workspace.
+fn directory(given: Option<String>, workspace: &str) -> String {
+    match given {
+        None => workspace.to_owned(),
+        Some(path) if path.starts_with('/') => path,
+        Some(path) => format!("{}/{path}", workspace.trim_end_matches('/')),
+    }
+}
+
+/// Error texts of the model start in lower case, as Rust's do.
+pub fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+/// `GET /api/sessions/{id}`
+pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+    Ok(Json(json!({ "session": view(&find(&app, &id)?) })))
+}
+
+/// `DELETE /api/sessions/{id}`
+pub async fn delete(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    query: Checked<DeleteQuery>,
+) -> Result<Json<Value>, ApiError> {
+    checked(query)?;
+    let id = find(&app, &id)?.record.id;
+    app.link.request(Request::Remove(id)).await?;
+    Ok(Json(json!({ "success": true })))
+}
+
+/// `POST /api/sessions/{id}/resume`
+pub async fn resume(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+    let id = find(&app, &id)?.record.id;
+    let entry = resume_by_id(&app, id).await?;
+    Ok(Json(json!({ "session": view(&entry) })))
+}
+
+/// Runs an ended session's command again.
+pub async fn resume_by_id(app: &App, id: SessionId) -> Result<Entry, ApiError> {
+    app.link.request(Request::Resume(id)).await?;
+    find(app, &id.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relative_directory_is_meant_from_the_workspace() {
+        assert_eq!(directory(None, "/w"), "/w");
+        assert_eq!(directory(Some("/x".into()), "/w"), "/x");
+        assert_eq!(directory(Some("a/b".into()), "/"), "/a/b");
+    }
+}

@@ -1,0 +1,171 @@
+//! One session's terminal over plain HTTP: input, signal, size, output.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::body::{InputBody, JsonBody};
+use super::error::ApiError;
+use super::sessions::{Checked, capitalised, checked, find};
+use crate::link::message::{Request, Scope};
+use crate::model::id::SessionId;
+use crate::model::signal::Signal;
+use crate::model::spec::TerminalSize;
+use crate::server::App;
+use crate::server::session::{INPUT_PATIENCE, InputError, Read, Session};
+
+/// Most output in one answer, in bytes; `Quarterdeck-Next-Offset` leads on.
+const OUTPUT_MAX: u64 = 16 * 1024 * 1024;
+
+const OFFSET: HeaderName = HeaderName::from_static("quarterdeck-offset");
+const NEXT_OFFSET: HeaderName = HeaderName::from_static("quarterdeck-next-offset");
+const OLDEST_OFFSET: HeaderName = HeaderName::from_static("quarterdeck-oldest-offset");
+
+/// A body for a signal.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignalBody {
+    signal: SignalName,
+    #[serde(default)]
+    scope: ScopeName,
+}
+
+/// A signal by name or number.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum SignalName {
+    Name(String),
+    Number(u8),
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ScopeName {
+    #[default]
+    Foreground,
+    Session,
+}
+
+/// A body for a size.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResizeBody {
+    cols: u32,
+    rows: u32,
+}
+
+/// Query of an output request.
+#[derive(Debug, Deserialize)]
+pub struct OutputQuery {
+    offset: Option<u64>,
+    limit: Option<u64>,
+}
+
+/// `POST /api/sessions/{id}/input`
+pub async fn input(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    InputBody(bytes): InputBody,
+) -> Result<Json<Value>, ApiError> {
+    let entry = find(&app, &id)?;
+    entry.session.write_input(&bytes, INPUT_PATIENCE).await.map_err(|e| input_error(e, bytes.len()))?;
+    Ok(Json(json!({ "success": true, "bytesWritten": bytes.len() })))
+}
+
+/// Why input of `sent` bytes was not written.
+pub fn input_error(error: InputError, sent: usize) -> ApiError {
+    match error {
+        InputError::NotRunning => ApiError::not_running(),
+        InputError::NotRead(written) => ApiError::input_not_read(written, sent),
+        InputError::Io(e) => ApiError::internal(format!("Writing to the terminal failed: {e}")),
+    }
+}
+
+/// `POST /api/sessions/{id}/signal`
+pub async fn signal(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    JsonBody(body): JsonBody<SignalBody>,
+) -> Result<Json<Value>, ApiError> {
+    let id = find(&app, &id)?.record.id;
+    let signal = match body.signal {
+        SignalName::Name(name) => name.parse::<Signal>(),
+        SignalName::Number(number) => Signal::try_from(number),
+    };
+    let signal = signal.map_err(|e| ApiError::invalid(capitalised(&e.to_string())))?;
+    let scope = match body.scope {
+        ScopeName::Foreground => Scope::Foreground,
+        ScopeName::Session => Scope::Session,
+    };
+    app.link.request(Request::Signal(id, signal, scope)).await?;
+    Ok(Json(json!({ "success": true })))
+}
+
+/// `POST /api/sessions/{id}/resize`
+pub async fn resize(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    JsonBody(body): JsonBody<ResizeBody>,
+) -> Result<Json<Value>, ApiError> {
+    let id = find(&app, &id)?.record.id;
+    resize_by_id(&app, id, body.cols, body.rows).await?;
+    Ok(Json(json!({ "success": true })))
+}
+
+/// Checks and applies a size.
+pub async fn resize_by_id(app: &App, id: SessionId, cols: u32, rows: u32) -> Result<(), ApiError> {
+    let size = TerminalSize::new(cols, rows).map_err(|e| ApiError::invalid(capitalised(&e.to_string())))?;
+    app.link.request(Request::Resize(id, size)).await?;
+    Ok(())
+}
+
+/// `GET /api/sessions/{id}/output`
+pub async fn output(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    query: Checked<OutputQuery>,
+) -> Result<Response, ApiError> {
+    let query = checked(query)?;
+    let session = find(&app, &id)?.session;
+    let (offset, bytes) = read_output(&session, &query)?;
+    let next = offset + bytes.len() as u64;
+    let mut response = ([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response();
+    put_offsets(response.headers_mut(), Some(offset), next, session.oldest());
+    Ok(response)
+}
+
+fn read_output(session: &Session, query: &OutputQuery) -> Result<(u64, Vec<u8>), ApiError> {
+    let limit = query.limit.unwrap_or(OUTPUT_MAX).min(OUTPUT_MAX);
+    loop {
+        let head = session.head();
+        let offset = query.offset.unwrap_or_else(|| session.safe_oldest());
+        if offset > head {
+            return Err(ApiError::offset_out_of_range(offset, session.oldest(), head));
+        }
+        let mut bytes = vec![0; usize::try_from(limit.min(head - offset)).unwrap_or(0)];
+        match session.read_at(offset, &mut bytes) {
+            Ok(Read::Bytes(n)) => {
+                bytes.truncate(n);
+                return Ok((offset, bytes));
+            }
+            Ok(Read::Gap(oldest)) if query.offset.is_some() => {
+                return Err(ApiError::offset_out_of_range(offset, oldest, session.head()));
+            }
+            // Nobody asked for this very offset: take the oldest of now.
+            Ok(Read::Gap(_)) => {}
+            Err(e) => return Err(ApiError::internal(format!("Reading the output failed: {e}"))),
+        }
+    }
+}
+
+/// Sets the offset headers.
+pub fn put_offsets(headers: &mut HeaderMap, offset: Option<u64>, next: u64, oldest: u64) {
+    if let Some(offset) = offset {
+        headers.insert(OFFSET, HeaderValue::from(offset));
+    }
+    headers.insert(NEXT_OFFSET, HeaderValue::from(next));
+    headers.insert(OLDEST_OFFSET, HeaderValue::from(oldest));
+}

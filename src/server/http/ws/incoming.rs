@@ -1,0 +1,274 @@
+//! The reading half of a connection: what the client says, and what follows.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::ws::{CloseCode, Message, WebSocket, close_code};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::SplitStream;
+use serde_json::Value;
+use tokio::sync::{Notify, mpsc};
+use tungstenite::error::CapacityError;
+
+use super::super::error::ApiError;
+use super::super::{sessions, terminal};
+use super::channel::Channel;
+use super::input::{Input, Inputs};
+use super::messages::{ClientMessage, ServerMessage};
+use super::outgoing::Order;
+use super::{Form, frames};
+use crate::link::message::{Request, Scope};
+use crate::logging::unix_millis;
+use crate::model::id::SessionId;
+use crate::model::signal::Signal;
+use crate::server::App;
+use crate::server::session::{Session, Start};
+
+/// Without any frame for this long, pongs included, the client is gone.
+const SILENCE_MAX: Duration = Duration::from_secs(75);
+
+/// A client that sends nothing but nonsense for this long is cut off.
+const NONSENSE_MAX: Duration = Duration::from_secs(5);
+
+/// The window of a binary client that names none, in bytes.
+const BINARY_WINDOW: u64 = 256 * 1024;
+
+/// Smallest window: less could never carry a frame worth its head.
+const WINDOW_MIN: u64 = 1024;
+
+/// The reading half.
+pub struct Incoming {
+    app: App,
+    form: Form,
+    orders: mpsc::Sender<Order>,
+    wake: Arc<Notify>,
+    inputs: Inputs,
+    attached: HashMap<SessionId, u16>,
+    by_channel: HashMap<u16, Arc<Session>>,
+    next_channel: u16,
+    nonsense_since: Option<Instant>,
+}
+
+/// A message that could not be followed.
+struct Complaint {
+    error: ApiError,
+    session_id: Option<String>,
+    code: Option<&'static str>,
+}
+
+impl From<ApiError> for Complaint {
+    fn from(error: ApiError) -> Self {
+        Self { error, session_id: None, code: None }
+    }
+}
+
+impl Complaint {
+    fn about(session_id: &str) -> impl Fn(ApiError) -> Self {
+        move |error| Self { error, session_id: Some(session_id.to_owned()), code: None }
+    }
+
+    fn with_code(session_id: &str, code: &'static str, text: &str) -> Self {
+        Self { error: ApiError::invalid(text), session_id: Some(session_id.to_owned()), code: Some(code) }
+    }
+}
+
+impl Incoming {
+    /// A reader that gives its orders to the writer.
+    pub fn new(app: App, form: Form, orders: mpsc::Sender<Order>, wake: Arc<Notify>) -> Self {
+        Self {
+            app,
+            form,
+            inputs: Inputs::new(orders.clone()),
+            orders,
+            wake,
+            attached: HashMap::new(),
+            by_channel: HashMap::new(),
+            next_channel: 1,
+            nonsense_since: None,
+        }
+    }
+
+    /// Reads until the client is gone.
+    pub async fn run(mut self, mut stream: SplitStream<WebSocket>) {
+        loop {
+            let next = tokio::time::timeout(SILENCE_MAX, stream.next()).await;
+            let message = match next {
+                Ok(Some(Ok(message))) => message,
+                Ok(Some(Err(error))) => match close_reason(error) {
+                    Some((code, reason)) => return self.close(code, reason).await,
+                    None => return,
+                },
+                Ok(None) | Err(_) => return,
+            };
+            let outcome = match message {
+                Message::Text(text) => self.take_text(text.as_str()).await,
+                Message::Binary(bytes) => self.take_frame(bytes).await,
+                Message::Ping(_) | Message::Pong(_) | Message::Close(_) => continue,
+            };
+            match outcome {
+                Ok(()) => self.nonsense_since = None,
+                Err(complaint) => {
+                    if self.is_hopeless(&complaint) {
+                        return self.close(close_code::PROTOCOL, "nothing but unreadable messages").await;
+                    }
+                    self.complain(complaint).await;
+                }
+            }
+        }
+    }
+
+    fn is_hopeless(&mut self, complaint: &Complaint) -> bool {
+        if complaint.session_id.is_some() {
+            return false;
+        }
+        self.nonsense_since.get_or_insert_with(Instant::now).elapsed() >= NONSENSE_MAX
+    }
+
+    /// Lets the writer say goodbye, and waits for it to end the connection.
+    async fn close(self, code: CloseCode, reason: &'static str) {
+        let _ = self.orders.send(Order::Close(code, reason)).await;
+        std::future::pending().await
+    }
+
+    async fn complain(&self, complaint: Complaint) {
+        let code = complaint.code.unwrap_or(complaint.error.code());
+        let message = complaint.error.message();
+        self.say(ServerMessage::Error { message, code, session_id: complaint.session_id }).await;
+    }
+
+    async fn say(&self, message: ServerMessage) {
+        // A writer that is gone ends the connection anyway.
+        let _ = self.orders.send(Order::Say(message)).await;
+    }
+
+    fn find(&self, id: &str) -> Result<Arc<Session>, Complaint> {
+        sessions::find(&self.app, id).map(|entry| entry.session).map_err(Complaint::about(id))
+    }
+
+    async fn take_text(&mut self, text: &str) -> Result<(), Complaint> {
+        let message = serde_json::from_str(text)
+            .map_err(|e| ApiError::invalid(format!("The message can't be understood: {e}")))?;
+        match message {
+            ClientMessage::Attach { session_id, offset, window } => self.attach(&session_id, offset, window).await,
+            ClientMessage::Detach { session_id } => self.detach(&session_id).await,
+            ClientMessage::Resume { session_id } => {
+                let id = self.find(&session_id)?.id();
+                let resumed = sessions::resume_by_id(&self.app, id).await;
+                resumed.map(drop).map_err(Complaint::about(&session_id))
+            }
+            ClientMessage::Input { session_id, data } => {
+                let session = self.find(&session_id)?;
+                self.inputs.push(&session, Input { bytes: data.into(), sequence: None }).await;
+                Ok(())
+            }
+            ClientMessage::Interrupt { session_id } => {
+                let id = self.find(&session_id)?.id();
+                let sent = self.app.link.request(Request::Signal(id, Signal::INT, Scope::Foreground)).await;
+                sent.map(drop).map_err(|e| Complaint::about(&session_id)(e.into()))
+            }
+            ClientMessage::Resize { session_id, cols, rows } => {
+                let id = self.find(&session_id)?.id();
+                terminal::resize_by_id(&self.app, id, cols, rows).await.map_err(Complaint::about(&session_id))
+            }
+            ClientMessage::Ack { session_id, offset } => self.ack(&session_id, offset).await,
+            ClientMessage::Heartbeat { timestamp } => {
+                let timestamp = timestamp.unwrap_or_else(|| Value::from(unix_millis()));
+                self.say(ServerMessage::Heartbeat { timestamp }).await;
+                Ok(())
+            }
+        }
+    }
+
+    async fn attach(&mut self, id: &str, start: Start, window: Option<u64>) -> Result<(), Complaint> {
+        let session = self.find(id)?;
+        if self.attached.contains_key(&session.id()) {
+            return Err(Complaint::with_code(id, "ALREADY_ATTACHED", "This connection is attached to the session"));
+        }
+        let Some(channel) = self.free_channel() else {
+            return Err(Complaint::with_code(id, "TOO_MANY_ATTACHMENTS", "This connection has no channel left"));
+        };
+        let default = match self.form {
+            Form::Binary => Some(BINARY_WINDOW),
+            Form::Json => None,
+        };
+        let window = window.map(|w| w.max(WINDOW_MIN)).or(default);
+        let attachment = session.attach(start, Arc::clone(&self.wake)).map_err(|beyond| {
+            let head = beyond.head;
+            let text = format!("The offset is beyond the output, which ends at {head}; attach at {head} or \"live\"");
+            Complaint::about(id)(ApiError::invalid(text))
+        })?;
+        self.attached.insert(session.id(), channel);
+        self.by_channel.insert(channel, session);
+        let _ = self.orders.send(Order::Attach(Channel::new(channel, attachment, window))).await;
+        Ok(())
+    }
+
+    fn free_channel(&mut self) -> Option<u16> {
+        for _ in 0..u16::MAX {
+            let channel = self.next_channel;
+            self.next_channel = self.next_channel.checked_add(1).unwrap_or(1);
+            if !self.by_channel.contains_key(&channel) {
+                return Some(channel);
+            }
+        }
+        None
+    }
+
+    async fn detach(&mut self, id: &str) -> Result<(), Complaint> {
+        let not_attached =
+            || Complaint::with_code(id, "NOT_ATTACHED", "This connection is not attached to the session");
+        let session = self.find(id)?;
+        let channel = self.attached.remove(&session.id()).ok_or_else(not_attached)?;
+        self.by_channel.remove(&channel);
+        let _ = self.orders.send(Order::Detach(channel)).await;
+        Ok(())
+    }
+
+    async fn ack(&self, id: &str, offset: u64) -> Result<(), Complaint> {
+        let session = self.find(id)?;
+        let channel = self.attached.get(&session.id()).ok_or_else(|| {
+            Complaint::with_code(id, "NOT_ATTACHED", "This connection is not attached to the session")
+        })?;
+        let _ = self.orders.send(Order::Ack(*channel, offset)).await;
+        Ok(())
+    }
+
+    async fn take_frame(&mut self, bytes: Bytes) -> Result<(), Complaint> {
+        if self.form == Form::Json {
+            let text = "This connection did not ask for the subprotocol quarterdeck.v1, so it takes no binary frames";
+            return Err(ApiError::invalid(text).into());
+        }
+        let frame =
+            frames::parse_input(&bytes).map_err(|e| ApiError::invalid(sessions::capitalised(&e.to_string())))?;
+        let Some(session) = self.by_channel.get(&frame.channel).cloned() else {
+            let text = format!("Channel {} is not attached on this connection", frame.channel);
+            return Err(Complaint { error: ApiError::invalid(text), session_id: None, code: Some("NOT_ATTACHED") });
+        };
+        let input = Input { bytes: bytes.slice(frames::HEAD..), sequence: Some(frame.sequence) };
+        self.inputs.push(&session, input).await;
+        Ok(())
+    }
+}
+
+/// The close code for what made reading impossible; none for a connection that
+/// simply ended.
+fn close_reason(error: axum::Error) -> Option<(CloseCode, &'static str)> {
+    let error = error.into_inner().downcast::<tungstenite::Error>().ok()?;
+    match *error {
+        tungstenite::Error::Capacity(CapacityError::MessageTooLong { .. }) => {
+            Some((close_code::SIZE, "a frame may have at most 1 MiB"))
+        }
+        tungstenite::Error::Utf8(_) => Some((close_code::INVALID, "a text message is not valid UTF-8")),
+        tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => None,
+        tungstenite::Error::Protocol(_) => Some((close_code::PROTOCOL, "a frame breaks the WebSocket protocol")),
+        _ => None,
+    }
+}
+
+/// What the writer says about an ack of bytes it has not sent.
+pub fn ack_beyond_sent(channel: &Channel) -> ServerMessage {
+    let message = "The ack is beyond what was sent".to_owned();
+    ServerMessage::Error { message, code: "INVALID_REQUEST", session_id: Some(channel.session_id().to_string()) }
+}

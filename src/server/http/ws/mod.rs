@@ -1,0 +1,69 @@
+//! The WebSocket: one connection carries every session.
+//!
+//! A connection is two halves of one task. [`incoming`] reads what the client
+//! says and acts on it at once where it can; [`outgoing`] owns the client's
+//! places in the sessions' output and is the only one that writes. What the
+//! reader wants from the writer travels as an [`outgoing::Order`].
+
+mod channel;
+mod frames;
+mod incoming;
+mod input;
+mod messages;
+mod outgoing;
+mod utf8;
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{WebSocket, WebSocketUpgrade};
+use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
+use tokio::sync::{Notify, mpsc};
+
+use super::error::ApiError;
+use crate::server::App;
+
+/// Name of the binary form.
+pub const BINARY_PROTOCOL: &str = "quarterdeck.v1";
+
+/// Largest frame and message taken from a client, in bytes.
+const FRAME_MAX: usize = 1024 * 1024;
+
+/// Orders that may wait for the writing half.
+const ORDERS_MAX: usize = 256;
+
+/// How terminal data travels on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As text in JSON.
+    Json,
+    /// As bytes in binary frames.
+    Binary,
+}
+
+/// `GET /ws`
+pub async fn upgrade(State(app): State<App>, upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>) -> Response {
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade,
+        Err(rejection) => return ApiError::upgrade_required(rejection.body_text()).into_response(),
+    };
+    let upgrade = upgrade.protocols([BINARY_PROTOCOL]).max_frame_size(FRAME_MAX).max_message_size(FRAME_MAX);
+    let form = if upgrade.selected_protocol().is_some() { Form::Binary } else { Form::Json };
+    upgrade.on_upgrade(move |socket| connection(app, socket, form))
+}
+
+async fn connection(app: App, socket: WebSocket, form: Form) {
+    let _guard = app.registry.connection();
+    let (sink, stream) = socket.split();
+    let (orders, ordered) = mpsc::channel(ORDERS_MAX);
+    let wake = Arc::new(Notify::new());
+    let reader = incoming::Incoming::new(app.clone(), form, orders, Arc::clone(&wake));
+    let writer = outgoing::Outgoing::new(app, form, sink, ordered, wake);
+    // Whichever half ends first ends the connection.
+    tokio::select! {
+        () = reader.run(stream) => {}
+        () = writer.run() => {}
+    }
+}

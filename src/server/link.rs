@@ -1,0 +1,143 @@
+//! The server's end of the link: wishes out, facts in.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::io::Interest;
+use tokio::sync::oneshot;
+
+use crate::link::codec::{self, MESSAGE_MAX};
+use crate::link::message::{Refusal, Request, ToInit, ToServer, VERSION};
+use crate::model::id::SessionId;
+use crate::model::settings::Settings;
+use crate::sys::seqpacket;
+use crate::sys::watched::{Watched, watch};
+
+/// A message and the descriptors that came with it.
+pub type Received = (ToServer, Vec<OwnedFd>);
+
+/// The connected link.
+#[derive(Debug)]
+pub struct Link {
+    socket: Watched,
+    next: AtomicU64,
+    waiting: Mutex<HashMap<u64, oneshot::Sender<Result<SessionId, Refusal>>>>,
+}
+
+/// What the first message tells.
+#[derive(Debug)]
+pub struct Greeting {
+    /// From init's command line.
+    pub settings: Settings,
+    /// How many servers came before.
+    pub restarts: u32,
+    /// Rung to tell init that a ring has room again.
+    pub nudge: OwnedFd,
+    /// The listening TCP socket.
+    pub tcp: OwnedFd,
+    /// The listening Unix socket.
+    pub unix: Option<OwnedFd>,
+}
+
+/// Why a wish got no answer.
+#[derive(Debug)]
+pub enum RequestError {
+    /// Init said no.
+    Refused(Refusal),
+    /// The wish is too large for the link.
+    TooLarge,
+    /// The link is gone.
+    Unavailable,
+}
+
+impl Link {
+    /// Waits for init's hello.
+    ///
+    /// # Errors
+    /// A link that is closed, or an init that speaks another version.
+    pub async fn greet(socket: OwnedFd) -> Result<(Self, Greeting), String> {
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let socket = watch(socket, interest).map_err(|e| format!("the link can't be watched: {e}"))?;
+        let link = Self { socket, next: AtomicU64::new(1), waiting: Mutex::default() };
+        let (message, fds) = link.receive().await?;
+        let ToServer::Hello { version, restarts, settings } = message else {
+            return Err("init's first message is no hello".into());
+        };
+        if version != VERSION {
+            return Err(format!("init speaks link version {version}, this server {VERSION}; restart the container"));
+        }
+        let mut fds = fds.into_iter();
+        let (Some(nudge), Some(tcp)) = (fds.next(), fds.next()) else {
+            return Err("init's hello lacks descriptors".into());
+        };
+        Ok((link, Greeting { settings: *settings, restarts, nudge, tcp, unix: fds.next() }))
+    }
+
+    /// The next message that is not the answer to a wish.
+    ///
+    /// # Errors
+    /// A link that is closed or broken; the server ends then, and init starts
+    /// another.
+    pub async fn receive(&self) -> Result<Received, String> {
+        let mut buffer = vec![0; MESSAGE_MAX];
+        loop {
+            let read = |socket: &OwnedFd| seqpacket::receive(socket, &mut buffer);
+            let (n, fds) =
+                self.socket.async_io(Interest::READABLE, read).await.map_err(|e| format!("the link broke: {e}"))?;
+            if n == 0 {
+                return Err("init closed the link".into());
+            }
+            let message = codec::decode(&buffer[..n]).map_err(|e| format!("init can't be understood: {e}"))?;
+            match message {
+                ToServer::Reply(number, outcome) => self.answer(number, outcome),
+                message => return Ok((message, fds)),
+            }
+        }
+    }
+
+    fn answer(&self, number: u64, outcome: Result<SessionId, Refusal>) {
+        let waiting = self.lock().remove(&number);
+        if let Some(waiting) = waiting {
+            let _ = waiting.send(outcome);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, oneshot::Sender<Result<SessionId, Refusal>>>> {
+        self.waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Sends a message.
+    ///
+    /// # Errors
+    /// A link that is gone.
+    pub async fn send(&self, message: &ToInit) -> Result<(), String> {
+        let bytes = codec::encode(message).map_err(|e| e.to_string())?;
+        self.send_bytes(&bytes).await.map_err(|e| format!("the link broke: {e}"))
+    }
+
+    async fn send_bytes(&self, bytes: &[u8]) -> io::Result<()> {
+        self.socket.async_io(Interest::WRITABLE, |socket| seqpacket::send(socket.as_fd(), bytes, &[])).await
+    }
+
+    /// Sends a wish and waits for its answer.
+    ///
+    /// # Errors
+    /// Init's refusal, or a link that is gone.
+    pub async fn request(&self, request: Request) -> Result<SessionId, RequestError> {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let bytes = codec::encode(&ToInit::Request(number, request)).map_err(|_| RequestError::TooLarge)?;
+        let (sender, receiver) = oneshot::channel();
+        self.lock().insert(number, sender);
+        if self.send_bytes(&bytes).await.is_err() {
+            self.lock().remove(&number);
+            return Err(RequestError::Unavailable);
+        }
+        match receiver.await {
+            Ok(outcome) => outcome.map_err(RequestError::Refused),
+            Err(_) => Err(RequestError::Unavailable),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The API server: HTTP and WebSocket in front of what init owns.
+//!
+//! It holds nothing that it can't rebuild from init's greeting, so that it may
+//! be killed at any moment. One thread: the work is moving bytes, and a second
+//! thread would cost memory in every container for nothing.
+
+pub mod http;
+mod link;
+mod pace;
+mod registry;
+pub mod resources;
+pub mod session;
+pub mod view;
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, UnixListener};
+
+use crate::exit::Exit;
+use crate::link::message::ToInit;
+use crate::logging;
+use crate::model::settings::{LogLevel, Settings};
+use link::{Greeting, Link};
+use registry::Registry;
+
+/// How long clients get to take the last bytes after goodbye.
+const FAREWELL: Duration = Duration::from_millis(600);
+
+/// What every handler may use.
+#[derive(Clone)]
+pub struct App {
+    /// Wishes go to init.
+    pub link: Arc<Link>,
+    /// Facts, as init tells them.
+    pub registry: Arc<Registry>,
+    /// From init's command line.
+    pub settings: Arc<Settings>,
+    /// How many servers came before this one.
+    pub restarts: u32,
+}
+
+/// Runs the server on the link that init left at descriptor 3.
+#[must_use]
+pub fn run() -> Exit {
+    let Some(link) = crate::sys::service::take_link() else {
+        logging::start(LogLevel::Info, crate::model::settings::LogFormat::Text);
+        tracing::error!("`quarterdeck server` is started by `quarterdeck init` and does not run by hand");
+        return Exit::Usage;
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            logging::start(LogLevel::Info, crate::model::settings::LogFormat::Json);
+            tracing::error!(%error, "The API server cannot start");
+            return Exit::Failure;
+        }
+    };
+    runtime.block_on(serve(link))
+}
+
+async fn serve(link: OwnedFd) -> Exit {
+    match try_serve(link).await {
+        Ok(()) => Exit::Success,
+        Err(reason) => {
+            tracing::error!(%reason, "The API server ends");
+            Exit::Failure
+        }
+    }
+}
+
+async fn try_serve(link: OwnedFd) -> Result<(), String> {
+    let (link, greeting) = Link::greet(link).await?;
+    let Greeting { settings, restarts, nudge, tcp, unix } = greeting;
+    let log = &settings.log;
+    let _guard = match &log.dir {
+        None => {
+            logging::start(log.level, log.format);
+            None
+        }
+        Some(dir) => match logging::start_with_files(log.level, log.format, dir) {
+            Ok(guard) => Some(guard),
+            Err(reason) => {
+                logging::start(log.level, log.format);
+                tracing::warn!("{reason}; logging to stderr only");
+                None
+            }
+        },
+    };
+    crate::sys::service::raise_descriptor_limit();
+    let link = Arc::new(link);
+    let registry = Arc::new(Registry::new(restarts, nudge));
+    let app = App { link: Arc::clone(&link), registry: Arc::clone(&registry), settings: Arc::new(settings), restarts };
+    // Everything init has to say about the sessions of today comes before the
+    // first connection is accepted.
+    while !registry.take(link.receive().await?) {}
+    listen(&app, tcp, unix).map_err(|e| format!("cannot serve: {e}"))?;
+    link.send(&ToInit::Serving).await?;
+    tokio::spawn(registry::keep_pace(Arc::clone(&registry)));
+    while !registry.has_goodbye() {
+        registry.take(link.receive().await?);
+    }
+    let _ = tokio::time::timeout(FAREWELL, registry.all_connections_closed()).await;
+    Ok(())
+}
+
+fn listen(app: &App, tcp: OwnedFd, unix: Option<OwnedFd>) -> io::Result<()> {
+    let router = http::router(app.clone());
+    let listener = TcpListener::from_std(tcp.into())?;
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    if let Some(unix) = unix {
+        let router = http::router(app.clone());
+        let listener = UnixListener::from_std(unix.into())?;
+        tokio::spawn(async move { axum::serve(listener, router).await });
+    }
+    Ok(())
+}

@@ -1,0 +1,320 @@
+//! A session as the server holds it: its record, its output, its input.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::io::Interest;
+use tokio::sync::Notify;
+
+use super::pace::{ClientId, LINGER, LINGER_AFTER_RESTART, Places};
+use crate::model::id::SessionId;
+use crate::model::session::{Exit, Record, Stage, State};
+use crate::ring::hint::{FREE_RUN, Hint};
+pub use crate::ring::reader::Read;
+use crate::ring::reader::RingReader;
+use crate::sys::watched::{Watched, watch};
+use crate::sys::{eventfd, pty};
+
+/// How long a program may leave its input unread before a writer gives up.
+pub const INPUT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A session. Shared by everybody who looks at it.
+#[derive(Debug)]
+pub struct Session {
+    record: Mutex<Record>,
+    ring: RingReader,
+    hint: Hint,
+    data: Watched,
+    master: Mutex<Option<Arc<Watched>>>,
+    places: Mutex<Places>,
+    nudge: Arc<OwnedFd>,
+}
+
+/// What a client's place in the stream starts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// Everything that is still there.
+    Oldest,
+    /// Only what comes from now on.
+    Live,
+    /// From this byte.
+    At(u64),
+}
+
+/// An offset that no byte has yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BeyondHead {
+    /// The present head.
+    pub head: u64,
+}
+
+/// Why input was not written in full.
+#[derive(Debug)]
+pub enum InputError {
+    /// There is no program.
+    NotRunning,
+    /// The program did not read; this many bytes were taken before.
+    NotRead(usize),
+    /// The terminal failed.
+    Io(io::Error),
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Session {
+    /// Makes it from init's message: ring, hint, data eventfd, and the PTY
+    /// master while the terminal is open.
+    ///
+    /// # Errors
+    /// Descriptors that are missing or are not what they should be.
+    pub fn open(record: Record, fds: Vec<OwnedFd>, nudge: Arc<OwnedFd>) -> io::Result<Self> {
+        let mut fds = fds.into_iter();
+        let (Some(ring), Some(hint), Some(data)) = (fds.next(), fds.next(), fds.next()) else {
+            return Err(io::ErrorKind::InvalidData.into());
+        };
+        let session = Self {
+            record: Mutex::new(record),
+            ring: RingReader::open(ring)?,
+            hint: Hint::open(hint)?,
+            data: watch(data, Interest::READABLE)?,
+            master: Mutex::new(None),
+            places: Mutex::default(),
+            nudge,
+        };
+        session.set_master(fds.next())?;
+        session.hold_for_clients_of_an_earlier_server();
+        Ok(session)
+    }
+
+    /// A dead server's clients will come back: what they have not had must not
+    /// go before they can.
+    fn hold_for_clients_of_an_earlier_server(&self) {
+        let pace = self.hint.pace();
+        if pace != FREE_RUN {
+            lock(&self.places).hold(pace, Instant::now() + LINGER_AFTER_RESTART);
+        }
+    }
+
+    /// A new life has a new terminal.
+    ///
+    /// # Errors
+    /// What registering the descriptor returns.
+    pub fn renew(&self, record: Record, fds: Vec<OwnedFd>) -> io::Result<()> {
+        self.set_master(fds.into_iter().nth(3))?;
+        *lock(&self.record) = record;
+        Ok(())
+    }
+
+    fn set_master(&self, master: Option<OwnedFd>) -> io::Result<()> {
+        let master = master.map(|fd| watch(fd, Interest::WRITABLE)).transpose()?;
+        *lock(&self.master) = master.map(Arc::new);
+        Ok(())
+    }
+
+    /// Takes over what changed. The terminal's end drops our master, so that
+    /// the device can go.
+    pub fn change(&self, state: State) {
+        if state.last_exit.is_some_and(|exit| exit.drained_at.is_some() && exit.life == state.life) {
+            *lock(&self.master) = None;
+        }
+        lock(&self.record).state = state;
+    }
+
+    /// The record as it is now.
+    #[must_use]
+    pub fn record(&self) -> Record {
+        lock(&self.record).clone()
+    }
+
+    /// Identity.
+    #[must_use]
+    pub fn id(&self) -> SessionId {
+        lock(&self.record).id
+    }
+
+    /// The latest end of a life.
+    #[must_use]
+    pub fn last_exit(&self) -> Option<Exit> {
+        lock(&self.record).state.last_exit
+    }
+
+    /// Number of the present life.
+    #[must_use]
+    pub fn life(&self) -> u32 {
+        lock(&self.record).state.life
+    }
+
+    /// Bytes ever written.
+    #[must_use]
+    pub fn head(&self) -> u64 {
+        self.ring.head()
+    }
+
+    /// The oldest offset that can be read.
+    #[must_use]
+    pub fn oldest(&self) -> u64 {
+        self.ring.oldest()
+    }
+
+    /// When the last output came, milliseconds since the epoch; 0 for never.
+    #[must_use]
+    pub fn last_output_ms(&self) -> u64 {
+        self.ring.last_output_ms()
+    }
+
+    /// How many clients are attached.
+    #[must_use]
+    pub fn client_count(&self) -> usize {
+        lock(&self.places).count()
+    }
+
+    /// Copies retained output from `offset` on, see [`RingReader::read_at`].
+    ///
+    /// # Errors
+    /// What `pread(2)` returns.
+    pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<Read> {
+        self.ring.read_at(offset, buffer)
+    }
+
+    /// The first offset that is safe to read from while output goes on.
+    #[must_use]
+    pub fn safe_oldest(&self) -> u64 {
+        self.ring.safe_oldest()
+    }
+
+    /// Asks for one wake-up of every client at the next output. The caller then
+    /// looks at the head again before it sleeps.
+    pub fn want_wake(&self) {
+        self.hint.want_wake();
+    }
+
+    /// Passes init's rings on to the clients, until the session is dropped.
+    pub async fn pump(session: std::sync::Weak<Self>) {
+        loop {
+            let Some(this) = session.upgrade() else { return };
+            let rung = this.data.async_io(Interest::READABLE, |fd| {
+                if eventfd::drain(fd) { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
+            });
+            // A session that is gone rings no more; look now and then.
+            let result = tokio::time::timeout(Duration::from_secs(5), rung).await;
+            if matches!(result, Ok(Err(_))) {
+                return;
+            }
+            lock(&this.places).wake_all();
+        }
+    }
+
+    /// Recomputes the pace; once a second and whenever somebody moves.
+    pub fn keep_pace(&self, now: Instant) {
+        let pace = {
+            let mut places = lock(&self.places);
+            places.tick(now, self.ring.head());
+            places.pace(now)
+        };
+        self.set_pace(pace);
+    }
+
+    fn set_pace(&self, pace: u64) {
+        self.hint.set_pace(pace);
+        if self.ring.writer_waits() {
+            eventfd::ring(self.nudge.as_fd());
+        }
+    }
+
+    /// Attaches a client.
+    ///
+    /// # Errors
+    /// [`BeyondHead`] for an offset that no byte has yet.
+    pub fn attach(self: &Arc<Self>, start: Start, wake: Arc<Notify>) -> Result<Attachment, BeyondHead> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let head = self.ring.head();
+        let (asked, offset) = match start {
+            Start::Live => (head, head),
+            Start::Oldest => (self.ring.safe_oldest(), self.ring.safe_oldest()),
+            Start::At(offset) if offset > head => return Err(BeyondHead { head }),
+            Start::At(offset) if offset < self.ring.oldest() => (offset, self.ring.safe_oldest()),
+            Start::At(offset) => (offset, offset),
+        };
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let now = Instant::now();
+        let pace = {
+            let mut places = lock(&self.places);
+            places.join(id, offset, wake);
+            places.pace(now)
+        };
+        self.set_pace(pace);
+        Ok(Attachment { session: Arc::clone(self), id, asked, offset, is_detached: false })
+    }
+
+    /// Writes all of `bytes` to the terminal, in order, waiting for the program
+    /// to read as long as it reads at all.
+    ///
+    /// # Errors
+    /// [`InputError`]; what was written before it stays written.
+    pub async fn write_input(&self, bytes: &[u8], patience: Duration) -> Result<(), InputError> {
+        if !matches!(lock(&self.record).state.stage, Stage::Running { .. }) {
+            return Err(InputError::NotRunning);
+        }
+        let master = lock(&self.master).clone().ok_or(InputError::NotRunning)?;
+        let mut written = 0;
+        while written < bytes.len() {
+            let write = master.async_io(Interest::WRITABLE, |fd| pty::write(fd, &bytes[written..]));
+            match tokio::time::timeout(patience, write).await {
+                Ok(Ok(n)) => written += n,
+                Ok(Err(e)) if e.raw_os_error() == Some(libc::EIO) => return Err(InputError::NotRunning),
+                Ok(Err(e)) => return Err(InputError::Io(e)),
+                Err(_) => return Err(InputError::NotRead(written)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A client's place in a session's output. Dropping it leaves the session, and
+/// keeps the place for a moment unless the client detached on purpose.
+#[derive(Debug)]
+pub struct Attachment {
+    /// The session.
+    pub session: Arc<Session>,
+    id: ClientId,
+    /// The offset the client asked for.
+    pub asked: u64,
+    /// The offset it starts at.
+    pub offset: u64,
+    is_detached: bool,
+}
+
+impl Attachment {
+    /// The client has had everything below `offset`.
+    pub fn moved(&self, offset: u64) {
+        let pace = {
+            let mut places = lock(&self.session.places);
+            places.moved(self.id, offset);
+            places.pace(Instant::now())
+        };
+        self.session.set_pace(pace);
+    }
+
+    /// Leaves on purpose: the place is not held.
+    pub fn detach(mut self) {
+        self.is_detached = true;
+    }
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        let hold = (!self.is_detached).then(|| now + LINGER);
+        let pace = {
+            let mut places = lock(&self.session.places);
+            places.leave(self.id, hold);
+            places.pace(now)
+        };
+        self.session.set_pace(pace);
+    }
+}

@@ -1,0 +1,155 @@
+//! A session as clients see it: the JSON of the API.
+
+use serde::Serialize;
+
+use super::session::Session;
+use crate::logging::iso_time;
+use crate::model::id::SessionId;
+use crate::model::session::{Exit, ExitStatus, Record, Stage};
+use crate::model::signal::Signal;
+
+/// What a session is doing, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// The program runs.
+    Active,
+    /// It ended by a signal or with a code other than 0.
+    Error,
+    /// It ended with 0 or by request.
+    Stopped,
+}
+
+impl Status {
+    /// The status a record amounts to.
+    #[must_use]
+    pub fn of(record: &Record) -> Self {
+        match (record.state.stage, record.state.last_exit) {
+            (Stage::Starting | Stage::Running { .. }, _) => Self::Active,
+            (Stage::Ended, Some(exit)) if exit.requested || exit.status == ExitStatus::Code(0) => Self::Stopped,
+            (Stage::Ended, _) => Self::Error,
+        }
+    }
+}
+
+/// The JSON object `Session`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "the fields are the contract's, described in docs/protocol.md")]
+pub struct SessionView {
+    pub id: SessionId,
+    pub name: String,
+    pub status: Status,
+    pub command: Vec<String>,
+    pub working_directory: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pty_pid: Option<u32>,
+    pub cols: u16,
+    pub rows: u16,
+    pub created_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<String>,
+    pub last_activity: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signal: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_reason: Option<String>,
+    pub needs_input: bool,
+    pub is_stuck: bool,
+    pub output_offset: u64,
+    pub oldest_offset: u64,
+    pub clients: usize,
+}
+
+impl SessionView {
+    /// The view of `session` with the record of one snapshot.
+    #[must_use]
+    pub fn of(record: &Record, session: &Session) -> Self {
+        let (pty_pid, started_at) = match record.state.stage {
+            Stage::Running { pid, since } => (Some(pid), Some(since)),
+            Stage::Starting | Stage::Ended => (None, None),
+        };
+        // A running program has not ended; what its predecessor did is history.
+        let exit = record.state.last_exit.filter(|_| record.state.stage == Stage::Ended);
+        Self {
+            id: record.id,
+            name: record.name.to_string(),
+            status: Status::of(record),
+            command: record.spec.command.clone(),
+            working_directory: record.spec.cwd.clone(),
+            pty_pid,
+            cols: record.state.size.cols(),
+            rows: record.state.size.rows(),
+            created_at: iso_time(record.created_at),
+            started_at: started_at.map(iso_time),
+            last_activity: last_activity(record, session),
+            exit_code: exit.and_then(exit_code),
+            signal: exit.and_then(exit_signal),
+            exit_reason: exit.map(|e| exit_reason(&e)),
+            needs_input: false,
+            is_stuck: false,
+            output_offset: session.head(),
+            oldest_offset: session.oldest(),
+            clients: session.client_count(),
+        }
+    }
+}
+
+/// When anything last happened: output, start or end.
+#[must_use]
+pub fn last_activity(record: &Record, session: &Session) -> String {
+    let started = match record.state.stage {
+        Stage::Running { since, .. } => since,
+        Stage::Starting | Stage::Ended => 0,
+    };
+    let ended = record.state.last_exit.map_or(0, |e| e.at);
+    iso_time(session.last_output_ms().max(started).max(ended).max(record.created_at))
+}
+
+/// The exit code, if the program had one.
+#[must_use]
+pub fn exit_code(exit: Exit) -> Option<u8> {
+    match exit.status {
+        ExitStatus::Code(code) => Some(code),
+        ExitStatus::Signal(_) => None,
+    }
+}
+
+/// The name of the signal that ended the program, if one did.
+#[must_use]
+pub fn exit_signal(exit: Exit) -> Option<String> {
+    match exit.status {
+        ExitStatus::Code(_) => None,
+        ExitStatus::Signal(number) => {
+            Some(Signal::try_from(number).map_or_else(|_| format!("SIG{number}"), |s| s.to_string()))
+        }
+    }
+}
+
+/// Why the program ended, for a person.
+#[must_use]
+pub fn exit_reason(exit: &Exit) -> String {
+    let how = match (exit_code(*exit), exit_signal(*exit)) {
+        (Some(code), _) => format!("ended with code {code}"),
+        (None, signal) => format!("killed by {}", signal.unwrap_or_default()),
+    };
+    if exit.requested { format!("stopped on request ({how})") } else { how }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exit(status: ExitStatus, requested: bool) -> Exit {
+        Exit { life: 1, status, at: 0, requested, drained_at: None }
+    }
+
+    #[test]
+    fn ends_are_told_in_words() {
+        assert_eq!(exit_reason(&exit(ExitStatus::Code(3), false)), "ended with code 3");
+        assert_eq!(exit_reason(&exit(ExitStatus::Signal(9), false)), "killed by SIGKILL");
+        assert_eq!(exit_reason(&exit(ExitStatus::Signal(1), true)), "stopped on request (killed by SIGHUP)");
+    }
+}

@@ -1,0 +1,256 @@
+//! `fork(2)` to `execve(2)`: the one place where a process is made.
+//!
+//! The caller is single-threaded, and still the child does as little as it can
+//! before exec: everything it needs is prepared by the parent, and it makes
+//! only async-signal-safe calls (`signal-safety(7)`), allocates nothing, and
+//! ends in exec or `_exit`. A failure travels as stage and errno over a
+//! close-on-exec pipe; the pipe's end-of-file means that the kernel accepted
+//! the program.
+
+use std::ffi::{CString, c_char, c_int};
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::ptr;
+
+use rustix::pipe::{PipeFlags, pipe_with};
+
+use crate::model::spec::{SpawnFailure, SpawnStage};
+use crate::sys::process::Pid;
+
+/// Everything a child needs, in the form the kernel wants it.
+#[derive(Debug)]
+pub struct Program {
+    /// Paths to try in order, as `execvp(3)` would along PATH.
+    pub candidates: Vec<CString>,
+    /// Program name and arguments.
+    pub argv: Vec<CString>,
+    /// `NAME=value`.
+    pub envp: Vec<CString>,
+    /// Directory to start in, if not the parent's.
+    pub cwd: Option<CString>,
+}
+
+/// Which descriptors the child keeps.
+#[derive(Clone, Copy, Debug)]
+pub enum Stdio<'fd> {
+    /// A terminal as 0, 1 and 2; it becomes the controlling terminal.
+    Terminal(BorrowedFd<'fd>),
+    /// Null as 0, the parent's stderr as 1 and 2, and this one as 3.
+    Service(BorrowedFd<'fd>),
+}
+
+/// A child between fork and exec.
+#[derive(Debug)]
+pub struct Child {
+    /// Its process id; it leads a kernel session of its own.
+    pub pid: Pid,
+    /// Readable when the outcome is known, see [`outcome`].
+    pub report: OwnedFd,
+}
+
+/// First descriptor number a [`Stdio::Service`] child finds its link at.
+pub const SERVICE_FD: RawFd = 3;
+
+/// Linux has signals 1 to 64.
+const SIGNALS: c_int = 64;
+
+/// Forks and starts `program`.
+///
+/// # Errors
+/// The stage that failed in the parent. Failures in the child come from
+/// [`outcome`].
+pub fn spawn(program: &Program, stdio: Stdio<'_>) -> Result<Child, SpawnFailure> {
+    let at = |stage| move |e: io::Error| SpawnFailure { stage, errno: e.raw_os_error().unwrap_or(libc::EIO) };
+    let (report, child_report) =
+        pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).map_err(|e| at(SpawnStage::Resources)(e.into()))?;
+    let null = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC, 0.into())
+        .map_err(|e| at(SpawnStage::Resources)(e.into()))?;
+    let prepared = Prepared {
+        argv: pointers(&program.argv),
+        envp: pointers(&program.envp),
+        program,
+        stdio,
+        null: null.as_raw_fd(),
+        report: child_report.as_raw_fd(),
+    };
+    // SAFETY: this process has one thread (init's design), so the child is a
+    // whole copy in which no lock can be held by a thread that is gone.
+    let pid = unsafe { libc::fork() };
+    match pid {
+        0 => prepared.become_program(),
+        -1 => Err(at(SpawnStage::Fork)(io::Error::last_os_error())),
+        pid => match Pid::new(pid) {
+            Some(pid) => Ok(Child { pid, report }),
+            None => Err(SpawnFailure { stage: SpawnStage::Fork, errno: libc::EIO }),
+        },
+    }
+}
+
+/// What became of a child, once its report is readable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Not known yet.
+    Pending,
+    /// The kernel accepted the program (or the child was killed before, which
+    /// its exit status then tells).
+    Started,
+    /// A step failed; the child ends by itself.
+    Failed(SpawnFailure),
+}
+
+/// Reads a child's report without waiting.
+#[must_use]
+pub fn outcome(report: &OwnedFd) -> Outcome {
+    let mut bytes = [0u8; 5];
+    match rustix::io::read(report, &mut bytes) {
+        Ok(5) => {
+            let stage = SpawnStage::ALL.get(usize::from(bytes[0])).copied().unwrap_or(SpawnStage::Exec);
+            let errno = i32::from_ne_bytes([bytes[1], bytes[2], bytes[3], bytes[4]]);
+            Outcome::Failed(SpawnFailure { stage, errno })
+        }
+        Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Outcome::Pending,
+        Ok(_) | Err(_) => Outcome::Started,
+    }
+}
+
+/// A null-terminated array of pointers into `strings`.
+fn pointers(strings: &[CString]) -> Vec<*const c_char> {
+    strings.iter().map(|s| s.as_ptr()).chain([ptr::null()]).collect()
+}
+
+/// The child's view: raw numbers and pointers only.
+struct Prepared<'a> {
+    argv: Vec<*const c_char>,
+    envp: Vec<*const c_char>,
+    program: &'a Program,
+    stdio: Stdio<'a>,
+    null: RawFd,
+    report: RawFd,
+}
+
+impl Prepared<'_> {
+    /// Runs in the child; never returns to the copy of the parent's code.
+    fn become_program(&self) -> ! {
+        let (stage, errno) = match self.try_become_program() {
+            Ok(never) => match never {},
+            Err(failure) => failure,
+        };
+        let position = SpawnStage::ALL.iter().position(|s| *s == stage).unwrap_or(0);
+        let code = errno.to_ne_bytes();
+        #[allow(clippy::cast_possible_truncation, reason = "there are eight stages")]
+        let bytes = [position as u8, code[0], code[1], code[2], code[3]];
+        // SAFETY: write(2) of five bytes of our own stack.
+        unsafe { libc::write(self.report, bytes.as_ptr().cast(), bytes.len()) };
+        // SAFETY: _exit(2) ends the child without running the parent's atexit
+        // handlers or flushing its buffers a second time.
+        unsafe { libc::_exit(127) }
+    }
+
+    fn try_become_program(&self) -> Result<std::convert::Infallible, (SpawnStage, c_int)> {
+        // SAFETY: setsid(2) takes nothing. The child is no group leader yet.
+        check(SpawnStage::Session, unsafe { libc::setsid() })?;
+        match self.stdio {
+            Stdio::Terminal(slave) => self.take_terminal(slave.as_raw_fd())?,
+            Stdio::Service(link) => self.take_service(link.as_raw_fd())?,
+        }
+        reset_signals();
+        // SAFETY: umask(2) takes an integer and can't fail. 022 is a login's.
+        unsafe { libc::umask(0o022) };
+        if let Some(cwd) = &self.program.cwd {
+            // SAFETY: a C string prepared by the parent.
+            check(SpawnStage::WorkingDirectory, unsafe { libc::chdir(cwd.as_ptr()) })?;
+        }
+        Err((SpawnStage::Exec, self.exec()))
+    }
+
+    /// Makes `slave` the controlling terminal and the only open descriptors.
+    fn take_terminal(&self, slave: RawFd) -> Result<(), (SpawnStage, c_int)> {
+        // SAFETY: TIOCSCTTY takes an integer; 0 means not to steal it.
+        check(SpawnStage::ControllingTerminal, unsafe { libc::ioctl(slave, libc::TIOCSCTTY, 0) })?;
+        duplicate(slave, 0)?;
+        duplicate(slave, 1)?;
+        duplicate(slave, 2)?;
+        self.close_from(3)
+    }
+
+    fn take_service(&self, link: RawFd) -> Result<(), (SpawnStage, c_int)> {
+        // The link may sit at a number that is about to be overwritten.
+        // SAFETY: fcntl(2) with integers.
+        let high = check(SpawnStage::Descriptors, unsafe { libc::fcntl(link, libc::F_DUPFD_CLOEXEC, 10) })?;
+        duplicate(self.null, 0)?;
+        duplicate(2, 1)?;
+        duplicate(high, SERVICE_FD)?;
+        self.close_from(SERVICE_FD + 1)
+    }
+
+    /// Marks everything from `first` on close-on-exec, the report included,
+    /// which thereby tells the parent of a successful exec.
+    fn close_from(&self, first: RawFd) -> Result<(), (SpawnStage, c_int)> {
+        const CLOSE_RANGE_CLOEXEC: libc::c_uint = 4;
+        let first = libc::c_uint::try_from(first).unwrap_or(0);
+        // SAFETY: close_range(2) with three integers; by number, because the
+        // wrapper is missing in older C libraries.
+        let done = unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, CLOSE_RANGE_CLOEXEC) };
+        if done == 0 {
+            return Ok(());
+        }
+        // Linux before 5.11, or a seccomp profile that does not know the call.
+        // SAFETY: sysconf takes an integer.
+        let limit = unsafe { libc::sysconf(libc::_SC_OPEN_MAX) }.clamp(256, 65_536);
+        for fd in RawFd::try_from(first).unwrap_or(0)..RawFd::try_from(limit).unwrap_or(256) {
+            // SAFETY: fcntl(2) with integers; a number that is not open fails
+            // with EBADF, which is fine.
+            unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
+        }
+        Ok(())
+    }
+
+    /// Tries the candidates as `execvp(3)` does; returns only the errno.
+    fn exec(&self) -> c_int {
+        let mut best = libc::ENOENT;
+        for path in &self.program.candidates {
+            // SAFETY: null-terminated arrays of C strings that the parent made
+            // and this copy of its memory keeps alive.
+            unsafe { libc::execve(path.as_ptr(), self.argv.as_ptr(), self.envp.as_ptr()) };
+            match errno() {
+                libc::ENOENT | libc::ENOTDIR => {}
+                libc::EACCES => best = libc::EACCES,
+                other => return other,
+            }
+        }
+        best
+    }
+}
+
+/// Default dispositions and an empty mask, as a login shell starts with.
+fn reset_signals() {
+    for signal in 1..=SIGNALS {
+        // SAFETY: SIG_DFL is no code to run. KILL, STOP and the C library's
+        // own two signals refuse with EINVAL, and are at their default anyway.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    // SAFETY: an all-zero sigset_t is the empty set on Linux, and
+    // sigprocmask(2) only reads it.
+    unsafe {
+        let empty: libc::sigset_t = std::mem::zeroed();
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const empty, ptr::null_mut());
+    }
+}
+
+fn duplicate(from: RawFd, to: RawFd) -> Result<(), (SpawnStage, c_int)> {
+    if from == to {
+        // SAFETY: fcntl(2) with integers: dup2(2) would leave close-on-exec set.
+        return check(SpawnStage::Descriptors, unsafe { libc::fcntl(to, libc::F_SETFD, 0) }).map(drop);
+    }
+    // SAFETY: dup2(2) with two integers.
+    check(SpawnStage::Descriptors, unsafe { libc::dup2(from, to) }).map(drop)
+}
+
+fn check(stage: SpawnStage, result: c_int) -> Result<c_int, (SpawnStage, c_int)> {
+    if result == -1 { Err((stage, errno())) } else { Ok(result) }
+}
+
+fn errno() -> c_int {
+    // SAFETY: the C library's errno of this, the only thread.
+    unsafe { *libc::__errno_location() }
+}
