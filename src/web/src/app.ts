@@ -1,0 +1,53 @@
+/** Builds the page's parts outside React and hands them to it. */
+
+import { createContext, useContext } from 'react';
+import { Client } from './net/client';
+import { type Socket, wakeOnPageEvents } from './net/connection';
+import { Actions } from './state/actions';
+import { rememberedActive } from './state/activeTab';
+import { type AppState, initialState } from './state/appState';
+import { Store } from './state/store';
+import { loadGpuRenderer } from './terminal/gpu';
+import { Screens } from './terminal/screens';
+
+export interface App {
+  readonly store: Store<AppState>;
+  readonly screens: Screens;
+  readonly actions: Actions;
+}
+
+export function startApp(): App {
+  void loadGpuRenderer();
+  const store = new Store<AppState>({ ...initialState, activeId: rememberedActive() });
+  const screens = new Screens();
+  const client = new Client(store, screens, openSocket);
+  const actions = new Actions(store, client);
+  learnLimitsOnConnect(store, actions);
+  wakeOnPageEvents(client.start());
+  return { store, screens, actions };
+}
+
+function openSocket(): Socket {
+  const url = new URL('/ws', window.location.href);
+  url.protocol = url.protocol.replace('http', 'ws');
+  return new WebSocket(url, 'quarterdeck.v1') as Socket;
+}
+
+/** Every connection may be to a server that was started with another limit. */
+function learnLimitsOnConnect(store: Store<AppState>, actions: Actions): void {
+  let before = store.get().connection;
+  store.subscribe(() => {
+    const now = store.get().connection;
+    if (now === before) return;
+    before = now;
+    if (now === 'open') void actions.learnLimits();
+  });
+}
+
+export const AppContext = createContext<App | null>(null);
+
+export function useApp(): App {
+  const app = useContext(AppContext);
+  if (!app) throw new Error('useApp is only for components below AppContext');
+  return app;
+}

@@ -1,0 +1,95 @@
+import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
+import { flushSync } from 'react-dom';
+import { useApp } from '../app';
+import { type Shortcuts, useShortcuts } from '../hooks/useShortcuts';
+import { useWebSocket } from '../hooks/useWebSocket';
+import { isRunning, type Session } from '../protocol/messages';
+import { copyText } from '../terminal/clipboard';
+import { DestroyDialog } from './DestroyDialog';
+import { EmptyState } from './EmptyState';
+import { Notices } from './Notices';
+import { SessionModal } from './SessionModal';
+import { SessionTabs, tabId } from './SessionTabs';
+import { Terminal } from './Terminal';
+import { TopBar } from './TopBar';
+
+type OpenDialog = { kind: 'create' } | { kind: 'destroy'; session: Session } | null;
+
+export function Page() {
+  const { actions, screens, store } = useApp();
+  const { listed, sessions, activeId } = useWebSocket();
+  const [dialog, setDialog] = useState<OpenDialog>(null);
+  const [searching, setSearching] = useState(false);
+
+  const active = sessions.find((session) => session.id === activeId);
+  useEffect(() => {
+    document.title = active ? `${active.name} · quarterdeck` : 'quarterdeck';
+  }, [active]);
+
+  const shortcuts = useMemo<Shortcuts>(() => {
+    const activeScreen = () => screens.get(store.get().activeId ?? '');
+    return {
+      search: () => setSearching(true),
+      copy: () => {
+        copyText(activeScreen()?.terminal.getSelection() ?? '').catch((error: unknown) => actions.report(error));
+      },
+      nextTab: () => actions.selectNeighbour(1),
+      previousTab: () => actions.selectNeighbour(-1),
+      focusTabs: () => document.getElementById(tabId(store.get().activeId ?? ''))?.focus(),
+    };
+  }, [actions, screens, store]);
+  useShortcuts(shortcuts);
+
+  const focusTerminal = useCallback(() => screens.get(store.get().activeId ?? '')?.focus(), [screens, store]);
+  // A closing dialog gives the focus back to its opener; the terminal's turn is after that.
+  const focusWhenClosed = useRef(false);
+  useEffect(() => {
+    if (dialog !== null || !focusWhenClosed.current) return;
+    focusWhenClosed.current = false;
+    focusTerminal();
+  }, [dialog, focusTerminal]);
+  const closeDialog = (done: boolean) => {
+    focusWhenClosed.current = done;
+    setDialog(null);
+  };
+
+  const enter = (session: Session) => {
+    // A terminal that is not on show yet can't take the keyboard.
+    flushSync(() => actions.select(session.id));
+    focusTerminal();
+  };
+  const destroy = (session: Session) => {
+    if (isRunning(session)) setDialog({ kind: 'destroy', session });
+    else actions.destroy(session).catch((error: unknown) => actions.report(error));
+  };
+  const closeSearch = () => {
+    setSearching(false);
+    focusTerminal();
+  };
+
+  return (
+    <div className="flex h-full flex-col">
+      <TopBar />
+      {sessions.length > 0 && (
+        <SessionTabs onCreate={() => setDialog({ kind: 'create' })} onDestroy={destroy} onEnter={enter} />
+      )}
+      <main className="relative min-h-0 flex-1">
+        {sessions.length === 0 && <EmptyState listed={listed} onCreate={() => setDialog({ kind: 'create' })} />}
+        {sessions.map((session) => (
+          <Terminal
+            key={session.id}
+            session={session}
+            active={session.id === activeId}
+            searching={searching}
+            onSearch={setSearching}
+            onSearchClose={closeSearch}
+            onDestroy={destroy}
+          />
+        ))}
+      </main>
+      <Notices />
+      {dialog?.kind === 'create' && <SessionModal onClose={closeDialog} />}
+      {dialog?.kind === 'destroy' && <DestroyDialog session={dialog.session} onClose={closeDialog} />}
+    </div>
+  );
+}

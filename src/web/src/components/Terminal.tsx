@@ -1,0 +1,90 @@
+import { Folder, Play, Search, SquareTerminal, Trash2 } from 'lucide-react';
+import { useEffect, useRef } from 'react';
+import { useApp } from '../app';
+import { isRunning, type Session } from '../protocol/messages';
+import { joinCommandLine } from '../state/commandLine';
+import { SearchBar } from './SearchBar';
+import { panelId, tabId } from './SessionTabs';
+import { endingOf, StatusIcon, statusLabel } from './status';
+
+interface Props {
+  session: Session;
+  active: boolean;
+  searching: boolean;
+  onSearch(searching: boolean): void;
+  onSearchClose(): void;
+  onDestroy(session: Session): void;
+}
+
+/** The panel of one session. The xterm itself lives in `terminal/screens.ts`; this only shows and hides it. */
+export function Terminal({ session, active, searching, onSearch, onSearchClose, onDestroy }: Props) {
+  const { screens } = useApp();
+  const host = useRef<HTMLDivElement>(null);
+
+  useEffect(() => {
+    const screen = screens.get(session.id);
+    if (!active || !screen || !host.current) return;
+    screen.show(host.current);
+    // The keyboard goes along, unless the user is somewhere else with it.
+    const focused = document.activeElement;
+    if (!focused || focused === document.body || focused.closest('.terminal-screen')) screen.focus();
+    return () => screen.hide();
+  }, [active, screens, session.id]);
+
+  return (
+    <section
+      role="tabpanel"
+      id={panelId(session.id)}
+      aria-labelledby={tabId(session.id)}
+      hidden={!active}
+      className={active ? 'absolute inset-0 flex flex-col' : ''}
+    >
+      {active && searching && <SearchBar sessionId={session.id} onClose={onSearchClose} />}
+      <div ref={host} className="min-h-0 flex-1 overflow-hidden py-1 pl-2" />
+      {!isRunning(session) && <EndedBar session={session} />}
+      <footer className="flex h-8 shrink-0 items-center gap-4 border-t border-surface px-3 text-xs text-muted">
+        <span className="flex items-center gap-1.5" data-testid="status">
+          <StatusIcon session={session} /> {statusLabel(session)}
+        </span>
+        <span className="flex min-w-0 items-center gap-1.5 font-mono" title="Command">
+          <SquareTerminal aria-hidden className="size-4 shrink-0" />
+          <span className="truncate">{joinCommandLine(session.command)}</span>
+        </span>
+        <span className="flex min-w-0 items-center gap-1.5 font-mono" title="Directory">
+          <Folder aria-hidden className="size-4 shrink-0" />
+          <span className="truncate">{session.workingDirectory}</span>
+        </span>
+        <span className="ml-auto flex shrink-0 items-center gap-1">
+          <span className="mr-2 tabular-nums" title="Columns and rows">
+            {session.cols}×{session.rows}
+          </span>
+          <button type="button" className="icon-button" aria-label="Search" title="Search (Ctrl+Shift+F)" onClick={() => onSearch(!searching)}>
+            <Search aria-hidden className="size-4" />
+          </button>
+          <button
+            type="button"
+            className="icon-button"
+            aria-label={`Destroy session ${session.name}`}
+            title="Destroy session"
+            onClick={() => onDestroy(session)}
+          >
+            <Trash2 aria-hidden className="size-4" />
+          </button>
+        </span>
+      </footer>
+    </section>
+  );
+}
+
+function EndedBar({ session }: { session: Session }) {
+  const { actions } = useApp();
+  return (
+    <div role="status" className="flex shrink-0 items-center gap-3 border-t border-line bg-surface px-4 py-2">
+      <StatusIcon session={session} />
+      <p className="min-w-0 flex-1">{endingOf(session)}</p>
+      <button type="button" className="button-primary" onClick={() => void actions.resume(session)}>
+        <Play aria-hidden className="size-4" /> Resume
+      </button>
+    </div>
+  );
+}

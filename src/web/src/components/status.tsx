@@ -1,0 +1,40 @@
+import { CircleDot, CircleStop, CircleX, MessageCircleQuestionMark, Moon } from 'lucide-react';
+import type { ComponentType } from 'react';
+import type { Session, SessionStatus } from '../protocol/messages';
+
+interface Look {
+  /** A shape of its own for each status: colour alone says nothing to many people. */
+  readonly icon: ComponentType<{ className?: string; 'aria-hidden'?: boolean }>;
+  readonly colour: string;
+  readonly label: string;
+}
+
+const looks: Record<SessionStatus, Look> = {
+  active: { icon: CircleDot, colour: 'text-ok', label: 'running' },
+  waiting: { icon: MessageCircleQuestionMark, colour: 'text-warning', label: 'waiting for you' },
+  idle: { icon: Moon, colour: 'text-muted', label: 'idle' },
+  error: { icon: CircleX, colour: 'text-error-text', label: 'ended with an error' },
+  stopped: { icon: CircleStop, colour: 'text-muted', label: 'ended' },
+};
+
+export function statusLabel(session: Session): string {
+  return looks[session.status].label;
+}
+
+export function StatusIcon({ session }: { session: Session }) {
+  const { icon: Icon, colour } = looks[session.status];
+  return <Icon aria-hidden className={`size-4 shrink-0 ${colour}`} />;
+}
+
+/** How a session without a process came to that, as a sentence. */
+export function endingOf(session: Session): string {
+  if (session.status === 'idle') return 'No program is running here. Resume starts the command again in the same directory.';
+  const ending = plainEnding(session);
+  return session.exitReason ? `${ending} ${session.exitReason}` : ending;
+}
+
+function plainEnding({ signal, exitCode, status }: Session): string {
+  if (signal !== undefined && signal !== null) return `The program was ended by signal ${signal}.`;
+  if (exitCode !== undefined && exitCode !== null) return `The program ended with exit code ${exitCode}.`;
+  return status === 'error' ? 'The program failed.' : 'The program has ended.';
+}

@@ -1,0 +1,19 @@
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+import { AppContext, startApp } from './app';
+import './app.css';
+import { Page } from './components/Page';
+import { installDebugHook } from './debug';
+
+const app = startApp();
+installDebugHook(app);
+
+const root = document.getElementById('root');
+if (!root) throw new Error('index.html has no element with the id "root"');
+createRoot(root).render(
+  <StrictMode>
+    <AppContext value={app}>
+      <Page />
+    </AppContext>
+  </StrictMode>,
+);

@@ -1,0 +1,83 @@
+/** The HTTP API calls the page makes. */
+
+import type { Session } from '../protocol/messages';
+
+export interface NewSession {
+  name?: string;
+  command?: string[];
+  cwd?: string;
+  cols?: number;
+  rows?: number;
+}
+
+export interface Health {
+  readonly version: string;
+  readonly maxSessions: number;
+}
+
+/** An answer that was not a success, in the server's own words. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly details: string,
+    readonly suggestion: string,
+  ) {
+    super(message);
+    this.name = 'ApiError';
+  }
+}
+
+export function createSession(spec: NewSession): Promise<Session> {
+  return call<{ session: Session }>('POST', '/api/sessions', spec).then((body) => body.session);
+}
+
+export function resumeSession(id: string): Promise<Session> {
+  return call<{ session: Session }>('POST', `/api/sessions/${encodeURIComponent(id)}/resume`).then((body) => body.session);
+}
+
+export async function destroySession(id: string): Promise<void> {
+  await call('DELETE', `/api/sessions/${encodeURIComponent(id)}`);
+}
+
+export function health(): Promise<Health> {
+  return call<Health>('GET', '/api/health');
+}
+
+async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(path, {
+      method,
+      ...(body === undefined ? {} : { headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) }),
+    });
+  } catch {
+    throw new ApiError(0, 'UNREACHABLE', 'The server can not be reached.', '', 'Wait until the page is connected again, then try once more.');
+  }
+  const answer: unknown = await response.json().catch(() => null);
+  if (!response.ok) throw toError(response.status, answer);
+  return answer as T;
+}
+
+function toError(status: number, answer: unknown): ApiError {
+  const error = ((answer as { error?: Record<string, unknown> } | null)?.error ?? {}) as Record<string, unknown>;
+  return new ApiError(
+    status,
+    text(error['code']) || `HTTP_${status}`,
+    text(error['message']) || `The server answered with status ${status} and no explanation.`,
+    text(error['details']),
+    text(error['suggestion']),
+  );
+}
+
+/** `details` is a sentence for some errors and an object for others. */
+function text(value: unknown): string {
+  if (typeof value === 'string') return value;
+  if (typeof value === 'object' && value !== null) {
+    return Object.entries(value)
+      .map(([key, entry]) => `${key}: ${typeof entry === 'string' ? entry : JSON.stringify(entry)}`)
+      .join(', ');
+  }
+  return '';
+}

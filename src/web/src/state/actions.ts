@@ -1,0 +1,80 @@
+/** What the user can do, apart from typing. Errors come back as `ApiError`. */
+
+import * as api from '../net/api';
+import type { Client } from '../net/client';
+import { isRunning, type Session } from '../protocol/messages';
+import { rememberActive } from './activeTab';
+import type { AppState } from './appState';
+import type { Store } from './store';
+
+export class Actions {
+  constructor(
+    private readonly store: Store<AppState>,
+    private readonly client: Client,
+  ) {}
+
+  select(sessionId: string): void {
+    this.store.update((state) => ({ ...state, activeId: sessionId }));
+    rememberActive(sessionId);
+  }
+
+  /** Goes `step` tabs on, around the ends. */
+  selectNeighbour(step: number): void {
+    const { sessions, activeId } = this.store.get();
+    const index = sessions.findIndex((session) => session.id === activeId);
+    const next = sessions[(index + step + sessions.length) % sessions.length];
+    if (next) this.select(next.id);
+  }
+
+  async create(spec: api.NewSession): Promise<void> {
+    await this.client.whileCreating(async () => {
+      const session = await api.createSession(spec);
+      // Selected first: the visible session gets the larger window.
+      this.select(session.id);
+      this.client.adopt(session);
+    });
+  }
+
+  async destroy(session: Session): Promise<void> {
+    try {
+      await api.destroySession(session.id);
+    } catch (error) {
+      // Somebody else was faster: what was asked for is so.
+      if (!(error instanceof api.ApiError && error.code === 'NOT_FOUND')) throw error;
+    }
+    this.client.forget(session.id);
+  }
+
+  async resume(session: Session): Promise<void> {
+    if (isRunning(session)) return;
+    try {
+      this.client.adopt(await api.resumeSession(session.id));
+    } catch (error) {
+      this.report(error);
+    }
+  }
+
+  /** Learns the session limit; `resource.state` brings it too, where the server sends it. */
+  async learnLimits(): Promise<void> {
+    const health = await api.health().catch(() => null);
+    if (health) this.store.update((state) => ({ ...state, maxSessions: health.maxSessions }));
+  }
+
+  report(error: unknown): void {
+    this.client.notify('error', describeError(error));
+  }
+
+  retryNow(): void {
+    this.client.wake();
+  }
+
+  dismiss(noticeId: number): void {
+    this.client.dismiss(noticeId);
+  }
+}
+
+/** All the words of an error, in reading order. */
+export function describeError(error: unknown): string {
+  if (error instanceof api.ApiError) return [error.message, error.details, error.suggestion].filter(Boolean).join(' ');
+  return error instanceof Error ? error.message : String(error);
+}

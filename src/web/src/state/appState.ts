@@ -1,0 +1,74 @@
+/** What the page shows, and the pure steps that change it. */
+
+import type { ConnectionPhase } from '../net/connection';
+import type { ResourceState, Session } from '../protocol/messages';
+
+export interface Notice {
+  readonly id: number;
+  readonly kind: 'info' | 'warning' | 'error';
+  readonly text: string;
+}
+
+export interface AppState {
+  readonly connection: ConnectionPhase;
+  /** False until the first list has come: before it, "no sessions" would be a guess. */
+  readonly listed: boolean;
+  /** Oldest first. */
+  readonly sessions: readonly Session[];
+  readonly activeId: string | null;
+  readonly resource: ResourceState | null;
+  readonly maxSessions: number | null;
+  readonly notices: readonly Notice[];
+}
+
+export const initialState: AppState = {
+  connection: 'connecting',
+  listed: false,
+  sessions: [],
+  activeId: null,
+  resource: null,
+  maxSessions: null,
+  notices: [],
+};
+
+export function withList(state: AppState, sessions: readonly Session[]): AppState {
+  return withValidActive({ ...state, listed: true, sessions: [...sessions].sort(byAge) });
+}
+
+/** Adds a session or replaces what is known of it. */
+export function withSession(state: AppState, session: Session): AppState {
+  const others = state.sessions.filter((known) => known.id !== session.id);
+  return withValidActive({ ...state, sessions: [...others, session].sort(byAge) });
+}
+
+export function withChange(state: AppState, id: string, change: Partial<Session>): AppState {
+  if (!state.sessions.some((session) => session.id === id)) return state;
+  return { ...state, sessions: state.sessions.map((session) => (session.id === id ? { ...session, ...change } : session)) };
+}
+
+export function withoutSession(state: AppState, id: string): AppState {
+  const index = state.sessions.findIndex((session) => session.id === id);
+  if (index < 0) return state;
+  const sessions = state.sessions.filter((session) => session.id !== id);
+  if (state.activeId !== id) return { ...state, sessions };
+  // Like a browser: the right neighbour takes the place, else the left one.
+  return { ...state, sessions, activeId: (sessions[index] ?? sessions[index - 1])?.id ?? null };
+}
+
+export function withNotice(state: AppState, notice: Notice): AppState {
+  const others = state.notices.filter((known) => known.text !== notice.text);
+  return { ...state, notices: [...others, notice].slice(-4) };
+}
+
+export function withoutNotice(state: AppState, id: number): AppState {
+  return { ...state, notices: state.notices.filter((notice) => notice.id !== id) };
+}
+
+function withValidActive(state: AppState): AppState {
+  if (state.sessions.some((session) => session.id === state.activeId)) return state;
+  return { ...state, activeId: state.sessions[0]?.id ?? null };
+}
+
+function byAge(a: Session, b: Session): number {
+  return a.createdAt.localeCompare(b.createdAt) || a.name.localeCompare(b.name);
+}

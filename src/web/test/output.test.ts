@@ -1,0 +1,158 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { WINDOW_HIDDEN, WINDOW_VISIBLE } from '../src/net/sessionStream';
+import { openPage, sessionNamed } from './support/page';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+function attachedPage(head = 0) {
+  const page = openPage();
+  page.connect(sessionNamed('a'));
+  page.attached('a', 7, 0, head);
+  return page;
+}
+
+function reconnect(page: ReturnType<typeof openPage>, ...sessions: object[]) {
+  page.socket().drop();
+  vi.advanceTimersByTime(1_000);
+  page.connect(...sessions);
+}
+
+test('every session is attached from its oldest byte, hidden ones with a smaller window', () => {
+  const page = openPage();
+  page.connect(sessionNamed('a'), sessionNamed('bb'));
+  expect(page.socket().controls('session.attach')).toEqual([
+    { type: 'session.attach', sessionId: 'a', offset: 'oldest', window: WINDOW_VISIBLE },
+    { type: 'session.attach', sessionId: 'bb', offset: 'oldest', window: WINDOW_HIDDEN },
+  ]);
+});
+
+test('after a break the stream goes on at the next offset, also of what is not parsed yet', () => {
+  const page = attachedPage();
+  page.socket().output(7, 0, 'one ');
+  page.screen('a').parse();
+  page.socket().output(7, 4, 'two ');
+  reconnect(page, sessionNamed('a'));
+  expect(page.socket().controls('session.attach')).toMatchObject([{ sessionId: 'a', offset: 8 }]);
+  page.attached('a', 3, 8, 14);
+  page.socket().output(3, 8, 'three ');
+  page.screen('a').parse();
+  expect(page.screen('a').text).toBe('one two three ');
+});
+
+test('bytes that were already given to the terminal are dropped, wholly or in part', () => {
+  const page = attachedPage();
+  page.socket().output(7, 0, 'abcd');
+  page.socket().output(7, 1, 'bc');
+  page.socket().output(7, 2, 'cdef');
+  page.screen('a').parse();
+  expect(page.screen('a').text).toBe('abcdef');
+});
+
+test('frames of a channel of the last connection go nowhere', () => {
+  const page = attachedPage();
+  reconnect(page, sessionNamed('a'));
+  page.socket().output(7, 0, 'ghost');
+  page.screen('a').parse();
+  expect(page.screen('a').text).toBe('');
+});
+
+test('a gap is shown once, in its place, however it is announced', () => {
+  const page = attachedPage();
+  page.socket().output(7, 0, 'ab');
+  page.socket().control({ type: 'terminal.gap', sessionId: 'a', from: 2, to: 1002 });
+  page.socket().control({ type: 'terminal.gap', sessionId: 'a', from: 2, to: 1002 });
+  page.socket().output(7, 1002, 'yz');
+  page.screen('a').parse();
+  expect(page.screen('a').text).toBe('ab<1000 skipped>yz');
+});
+
+test('history that begins late says how much of it is gone', () => {
+  const page = openPage();
+  page.connect(sessionNamed('a'));
+  page.attached('a', 1, 500, 503);
+  page.socket().output(1, 500, 'xyz');
+  page.screen('a').parse();
+  expect(page.screen('a').text).toBe('<500 skipped>xyz');
+});
+
+test('a stream that began again starts an empty terminal, and old parsing does not count', () => {
+  const page = attachedPage();
+  page.socket().output(7, 0, 'long ago');
+  reconnect(page, sessionNamed('a'));
+  page.attached('a', 1, 0, 3);
+  page.socket().output(1, 0, 'new');
+  page.screen('a').parse();
+  expect(page.screen('a')).toMatchObject({ text: 'new', resets: 1 });
+  vi.advanceTimersByTime(100);
+  expect(page.socket().controls('terminal.ack')).toMatchObject([{ offset: 3 }]);
+});
+
+test('an offset the server refuses is asked for from the oldest byte, once', () => {
+  const page = attachedPage();
+  page.socket().output(7, 0, 'abc');
+  reconnect(page, sessionNamed('a'));
+  const refuse = () => page.socket().control({ type: 'error', code: 'INVALID_REQUEST', message: 'no such offset', sessionId: 'a' });
+  refuse();
+  expect(page.socket().controls('session.attach').map((message) => message['offset'])).toEqual([3, 'oldest']);
+  refuse();
+  expect(page.socket().controls('session.attach')).toHaveLength(2);
+  expect(page.notices()).toEqual(['a: no such offset']);
+});
+
+test('nothing is acknowledged before the terminal has parsed it', () => {
+  const page = attachedPage();
+  page.socket().output(7, 0, 'x'.repeat(10));
+  vi.advanceTimersByTime(1_000);
+  expect(page.socket().controls('terminal.ack')).toEqual([]);
+  page.screen('a').parse();
+  vi.advanceTimersByTime(16);
+  expect(page.socket().controls('terminal.ack')).toEqual([{ type: 'terminal.ack', sessionId: 'a', offset: 10 }]);
+});
+
+test('small chunks share one ack; a quarter of the window is acknowledged at once', () => {
+  const page = attachedPage();
+  const piece = 'x'.repeat(1024);
+  for (let i = 0; i < 10; i++) page.socket().output(7, i * 1024, piece);
+  page.screen('a').parse();
+  expect(page.socket().controls('terminal.ack')).toEqual([]);
+  vi.advanceTimersByTime(16);
+  expect(page.socket().controls('terminal.ack')).toMatchObject([{ offset: 10 * 1024 }]);
+  for (let i = 10; i < 10 + 128; i++) page.socket().output(7, i * 1024, piece);
+  page.screen('a').parse();
+  expect(page.socket().controls('terminal.ack').map((message) => message['offset'])).toEqual([10, 74, 138].map((kib) => kib * 1024));
+});
+
+test('acks of a broken connection are not sent on the next one', () => {
+  const page = attachedPage();
+  page.socket().output(7, 0, 'abc');
+  page.screen('a').parse();
+  reconnect(page, sessionNamed('a'));
+  vi.advanceTimersByTime(100);
+  expect(page.socket().controls('terminal.ack')).toEqual([]);
+});
+
+test('history ends on the exact byte, also in the middle of a frame', () => {
+  const page = attachedPage(3);
+  const { replaying } = page.screen('a').hooks;
+  page.socket().output(7, 0, 'oldnew');
+  expect(replaying()).toBe(true);
+  page.screen('a').parse(1);
+  expect(page.screen('a').text).toBe('old');
+  expect(replaying()).toBe(false);
+  page.screen('a').parse();
+  expect(page.screen('a').text).toBe('oldnew');
+});
+
+test('what was missed during a break is history too', () => {
+  const page = attachedPage();
+  page.socket().output(7, 0, 'ab');
+  page.screen('a').parse();
+  reconnect(page, sessionNamed('a'));
+  page.attached('a', 1, 2, 5);
+  const { replaying } = page.screen('a').hooks;
+  page.socket().output(1, 2, 'cde');
+  expect(replaying()).toBe(true);
+  page.screen('a').parse();
+  expect(replaying()).toBe(false);
+});

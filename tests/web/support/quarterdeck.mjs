@@ -1,0 +1,89 @@
+// Starts the real binary in a directory of its own and speaks to its API.
+
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const repository = fileURLToPath(new URL('../../..', import.meta.url));
+const binary = path.resolve(repository, process.env.QUARTERDECK_BIN ?? 'target/debug/quarterdeck');
+const START_MS = 15_000;
+const STOP_MS = 20_000;
+
+/**
+ * Runs `quarterdeck init` until `stop()`. `options` are more flags for it.
+ * @param {string[]} options
+ */
+export async function startQuarterdeck(options = []) {
+  if (!existsSync(binary)) {
+    throw new Error(`${binary} does not exist; build it with cargo build, or name another one in QUARTERDECK_BIN`);
+  }
+  const directory = await mkdtemp(path.join(tmpdir(), 'quarterdeck-web-'));
+  const child = spawn(
+    binary,
+    ['init', '--no-auth', '--listen', '127.0.0.1:0', '--socket', path.join(directory, 'api.sock'), '--state-dir', directory]
+      .concat(['--workspace', directory, '--session-command', '/bin/bash', '--log-format', 'json'])
+      .concat(options),
+    { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, PS1: '$ ' } },
+  );
+  const log = [];
+  const ended = new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
+  const address = await listening(child, log, ended);
+  const url = `http://${address}`;
+  return {
+    url,
+    directory,
+    log,
+    get: (route) => request('GET', url + route),
+    post: (route, body) => request('POST', url + route, body),
+    /** Ends it as a container engine would, and says how it went. */
+    async stop() {
+      child.kill('SIGTERM');
+      const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+      const result = await ended;
+      clearTimeout(timer);
+      await rm(directory, { recursive: true, force: true });
+      return result;
+    },
+  };
+}
+
+/** The address in the log line "Listening"; fails with the log when that never comes. */
+function listening(child, log, ended) {
+  return new Promise((resolve, reject) => {
+    const fail = (reason) => {
+      child.kill('SIGKILL');
+      reject(new Error(`quarterdeck init ${reason}; its log:\n${log.join('\n')}`));
+    };
+    const timer = setTimeout(() => fail(`did not listen within ${START_MS} ms`), START_MS);
+    void ended.then(({ code, signal }) => fail(`ended early (code ${code}, signal ${signal})`));
+    createInterface({ input: child.stderr }).on('line', (line) => {
+      log.push(line);
+      const entry = parse(line);
+      if (entry?.message !== 'Listening') return;
+      clearTimeout(timer);
+      resolve(entry.address);
+    });
+  });
+}
+
+function parse(line) {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return null;
+  }
+}
+
+async function request(method, url, body) {
+  const response = await fetch(url, {
+    method,
+    ...(body === undefined ? {} : { headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) }),
+  });
+  const answer = await response.json();
+  if (!response.ok) throw new Error(`${method} ${url}: ${response.status} ${JSON.stringify(answer)}`);
+  return answer;
+}
