@@ -51,9 +51,8 @@ impl Channel {
     #[must_use]
     pub fn new(number: u16, attachment: Attachment, window: Option<u64>) -> Self {
         let session = &attachment.session;
-        // Ends of earlier lives are history to whoever joins a running session.
-        let is_over = session.last_exit().is_some_and(|exit| exit.life == session.life());
-        let told_exit_of = if is_over { session.life() - 1 } else { session.life() };
+        // Ends of earlier lives are history to whoever joins a later one.
+        let told_exit_of = session.life().saturating_sub(1);
         Self {
             number,
             id: session.id(),
