@@ -12,6 +12,7 @@ pub mod poll;
 pub mod process;
 pub mod pty;
 pub mod reap;
+pub mod sched;
 pub mod seqpacket;
 pub mod service;
 pub mod signals;
