@@ -39,8 +39,9 @@ test('a session made in the dialog takes the keyboard and shows what a command p
 test('the program sees the size of the terminal on show, also after a change', async () => {
   const id = await deck.activeId();
   const shown = () => deck.page.evaluate((session) => window.__quarterdeck.size(session), id);
+  const wide = await shown();
   await deck.page.setViewportSize({ width: 1000, height: 600 });
-  await deck.page.waitForFunction(([session, cols]) => window.__quarterdeck.size(session).cols < cols, [id, (await shown()).cols]);
+  await deck.page.waitForFunction(([session, cols]) => window.__quarterdeck.size(session).cols < cols, [id, wide.cols]);
   const { cols, rows } = await shown();
   // What the server knows is what it has told the program.
   await deck.page.getByText(`${cols}×${rows}`).first().waitFor();
