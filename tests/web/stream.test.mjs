@@ -106,7 +106,7 @@ test('the server is killed while output flows: the page comes back by itself and
 });
 
 test('history that is no longer kept is named, and the rest is whole', async () => {
-  const server = await start(['--scrollback', '128KiB']);
+  const server = await start(['--scrollback', '256KiB']);
   // Wide lines: all that is kept fits into the terminal's own scrollback.
   const padding = ' '.padEnd(40, '.');
   const id = await createSession(server, ['/bin/bash', '-c', `seq -f 'line-%.0f${padding}' 20000; echo end; read -r x`]);
