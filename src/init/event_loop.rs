@@ -142,7 +142,7 @@ impl Init {
     }
 
     fn take_signals(&mut self) {
-        while let Some(signal) = self.signals.next() {
+        while let Some(signal) = self.signals.take() {
             match signal {
                 Arrived::Child => self.reap_all(),
                 Arrived::Shutdown => self.ask_shutdown(),

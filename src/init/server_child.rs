@@ -37,6 +37,7 @@ pub struct ServerChild {
     program: PathBuf,
     pid: Option<Pid>,
     link: Option<OwnedFd>,
+    report: Option<OwnedFd>,
     outbox: VecDeque<Waiting>,
     starts: u32,
     ends: VecDeque<Instant>,
@@ -64,6 +65,7 @@ impl ServerChild {
             program: std::env::current_exe()?,
             pid: None,
             link: None,
+            report: None,
             outbox: VecDeque::new(),
             starts: 0,
             ends: VecDeque::new(),
@@ -127,6 +129,7 @@ impl ServerChild {
         let child = spawn::spawn(&program, spawn::Stdio::Service(theirs.as_fd()))
             .map_err(|f| format!("{}: {}", f.stage, io::Error::from_raw_os_error(f.errno)))?;
         self.pid = Some(child.pid);
+        self.report = Some(child.report);
         self.link = Some(ours);
         self.outbox.clear();
         Ok(())
@@ -146,6 +149,10 @@ impl ServerChild {
 
     /// The server was reaped.
     pub fn ended(&mut self, now: Instant) {
+        if let Some(spawn::Outcome::Failed(failure)) = self.report.take().as_ref().map(spawn::outcome) {
+            let reason = io::Error::from_raw_os_error(failure.errno);
+            tracing::error!(program = %self.program.display(), stage = %failure.stage, %reason, "The API server could not be executed");
+        }
         self.pid = None;
         self.link = None;
         self.outbox.clear();

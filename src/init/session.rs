@@ -19,6 +19,10 @@ use crate::sys::{pty, spawn};
 /// delays neither a reap nor another terminal.
 const TURN_BUDGET: u64 = 128 * 1024;
 
+/// A read that brings less than this emptied the terminal; trying again would
+/// only cost a system call on the way of an echo.
+const WORTH_ANOTHER: u64 = 1024;
+
 /// A request of the present server that waits for this session.
 pub type RequestNumber = u64;
 
@@ -134,6 +138,7 @@ impl Session {
         while self.ring.head() < stop_at && (self.is_being_removed || !self.ring.must_wait()) {
             let Some(master) = &self.master else { return false };
             match self.ring.fill_from(master, now_ms) {
+                Ok(Filled::Bytes(n)) if n < WORTH_ANOTHER => return false,
                 Ok(Filled::Bytes(_)) => {}
                 Ok(Filled::Empty) => return false,
                 Ok(Filled::Closed) => return true,

@@ -166,6 +166,21 @@ impl SpawnStage {
         Self::WorkingDirectory,
         Self::Exec,
     ];
+
+    /// A short name for programs.
+    #[must_use]
+    pub fn token(self) -> &'static str {
+        match self {
+            Self::Pty => "pty",
+            Self::Resources => "resources",
+            Self::Fork => "fork",
+            Self::Session => "setsid",
+            Self::ControllingTerminal => "controlling-terminal",
+            Self::Descriptors => "descriptors",
+            Self::WorkingDirectory => "chdir",
+            Self::Exec => "exec",
+        }
+    }
 }
 
 impl fmt::Display for SpawnStage {

@@ -26,6 +26,18 @@ pub struct Entry {
     pub record: Arc<Record>,
     /// The session itself.
     pub session: Arc<Session>,
+    /// Ends when the last snapshot with the session is gone.
+    _pump: Arc<Pump>,
+}
+
+/// The task that wakes a session's clients.
+#[derive(Debug)]
+struct Pump(tokio::task::AbortHandle);
+
+impl Drop for Pump {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// All sessions at one generation.
@@ -154,8 +166,8 @@ impl Registry {
         match opened {
             Ok(session) => {
                 let session = Arc::new(session);
-                tokio::spawn(Session::pump(Arc::downgrade(&session)));
-                self.publish(|next| next.sessions.push(Entry { record: Arc::new(record), session }));
+                let pump = Arc::new(Pump(tokio::spawn(Session::pump(Arc::clone(&session))).abort_handle()));
+                self.publish(|next| next.sessions.push(Entry { record: Arc::new(record), session, _pump: pump }));
             }
             Err(error) => tracing::error!(sessionId = %id, %error, "A session's descriptors can't be used"),
         }

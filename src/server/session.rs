@@ -193,19 +193,17 @@ impl Session {
         self.hint.want_wake();
     }
 
-    /// Passes init's rings on to the clients, until the session is dropped.
-    pub async fn pump(session: std::sync::Weak<Self>) {
+    /// Passes init's rings on to the clients, until the registry ends it.
+    pub async fn pump(session: Arc<Self>) {
         loop {
-            let Some(this) = session.upgrade() else { return };
-            let rung = this.data.async_io(Interest::READABLE, |fd| {
+            let rung = session.data.async_io(Interest::READABLE, |fd| {
                 if eventfd::drain(fd) { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
             });
-            // A session that is gone rings no more; look now and then.
-            let result = tokio::time::timeout(Duration::from_secs(5), rung).await;
-            if matches!(result, Ok(Err(_))) {
+            if let Err(error) = rung.await {
+                tracing::error!(sessionId = %session.id(), %error, "Waiting for output failed");
                 return;
             }
-            lock(&this.places).wake_all();
+            lock(&session.places).wake_all();
         }
     }
 

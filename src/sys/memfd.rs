@@ -108,9 +108,11 @@ impl Mapping {
     #[must_use]
     pub fn word(&self, index: usize) -> &AtomicU64 {
         assert!((index + 1) * 8 <= self.len, "word {index} is outside a mapping of {} bytes", self.len);
-        // SAFETY: in bounds (checked), aligned (the start is a page), alive as
-        // long as `self`, and never accessed but as an atomic.
-        unsafe { self.start.cast::<AtomicU64>().add(index).as_ref() }
+        // SAFETY: in bounds, checked above.
+        let word = unsafe { self.start.cast::<AtomicU64>().add(index) };
+        // SAFETY: aligned (the start is a page), alive as long as `self`, and
+        // never accessed but as an atomic.
+        unsafe { word.as_ref() }
     }
 
     /// Reads from `fd` straight into the mapping at `pieces` (offset, length),

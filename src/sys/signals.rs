@@ -53,7 +53,7 @@ impl Signals {
     }
 
     /// The next signal, if one is pending.
-    pub fn next(&mut self) -> Option<Arrived> {
+    pub fn take(&mut self) -> Option<Arrived> {
         loop {
             let info = self.0.read_signal().ok().flatten()?;
             let arrived = WATCHED.iter().find(|(signal, _)| *signal as u32 == info.ssi_signo);

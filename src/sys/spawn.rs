@@ -229,12 +229,10 @@ fn reset_signals() {
         // own two signals refuse with EINVAL, and are at their default anyway.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
     }
-    // SAFETY: an all-zero sigset_t is the empty set on Linux, and
-    // sigprocmask(2) only reads it.
-    unsafe {
-        let empty: libc::sigset_t = std::mem::zeroed();
-        libc::sigprocmask(libc::SIG_SETMASK, &raw const empty, ptr::null_mut());
-    }
+    // SAFETY: an all-zero sigset_t is the empty set on Linux.
+    let empty: libc::sigset_t = unsafe { std::mem::zeroed() };
+    // SAFETY: sigprocmask(2) only reads the set.
+    unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const empty, ptr::null_mut()) };
 }
 
 fn duplicate(from: RawFd, to: RawFd) -> Result<(), (SpawnStage, c_int)> {
@@ -251,6 +249,8 @@ fn check(stage: SpawnStage, result: c_int) -> Result<c_int, (SpawnStage, c_int)>
 }
 
 fn errno() -> c_int {
+    // SAFETY: takes nothing; the pointer is always valid.
+    let location = unsafe { libc::__errno_location() };
     // SAFETY: the C library's errno of this, the only thread.
-    unsafe { *libc::__errno_location() }
+    unsafe { *location }
 }

@@ -14,7 +14,7 @@ use crate::server::link::RequestError;
 #[derive(Clone, Debug)]
 pub struct ApiError {
     status: StatusCode,
-    body: ErrorBody,
+    body: Box<ErrorBody>,
     offsets: Option<(u64, u64)>,
 }
 
@@ -31,7 +31,7 @@ struct ErrorBody {
 impl ApiError {
     fn new(status: StatusCode, kind: &'static str, code: &'static str, message: impl Into<String>) -> Self {
         let body = ErrorBody { kind, code, message: message.into(), details: Value::Null, suggestion: String::new() };
-        Self { status, body, offsets: None }
+        Self { status, body: Box::new(body), offsets: None }
     }
 
     fn details(mut self, details: impl Into<Value>) -> Self {
@@ -169,7 +169,7 @@ impl From<Refusal> for ApiError {
                 let why = std::io::Error::from_raw_os_error(failure.errno);
                 let message = format!("The session could not be started: {} failed: {why}", failure.stage);
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "spawn", "SPAWN_FAILED", message)
-                    .details(json!({ "stage": failure.stage.to_string(), "errno": failure.errno }))
+                    .details(json!({ "stage": failure.stage.token(), "errno": failure.errno }))
                     .suggest("Check that the command exists, is executable, and that the directory exists.")
             }
             Refusal::ShuttingDown => Self::shutting_down(),

@@ -129,7 +129,7 @@ impl Incoming {
     /// Lets the writer say goodbye, and waits for it to end the connection.
     async fn close(self, code: CloseCode, reason: &'static str) {
         let _ = self.orders.send(Order::Close(code, reason)).await;
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     async fn complain(&self, complaint: Complaint) {
