@@ -68,6 +68,14 @@ class Deck {
     await this.page.getByRole('button', { name: 'Create' }).click();
   }
 
+  /** Makes a session through the dialog; afterwards its terminal has the keyboard. Returns its id. */
+  async createSession(fields) {
+    await this.submitNewSession(fields);
+    // The tab may be there before the dialog has heard of its success.
+    await this.page.getByRole('dialog').waitFor({ state: 'detached' });
+    return this.activeId();
+  }
+
   /** The id behind the selected tab. */
   async activeId() {
     const tab = this.page.getByRole('tab', { selected: true });

@@ -133,8 +133,13 @@ function readForm({ name, command, cwd }: Values): NewSession | Problem {
 /** The field an answer is about, where its code and words tell; null shows it below the form. */
 function fieldOf(error: ApiError): Field | null {
   if (error.code === 'INVALID_NAME' || error.code === 'NAME_TAKEN') return 'name';
-  if (error.code !== 'SPAWN_FAILED' && error.code !== 'INVALID_REQUEST') return null;
-  const words = `${error.message} ${error.details}`;
-  if (/\b(cwd|chdir|directory)\b/i.test(words)) return 'cwd';
-  return error.code === 'SPAWN_FAILED' || /\bcommand\b/i.test(words) ? 'command' : null;
+  if (error.code === 'SPAWN_FAILED') {
+    // By the stage, not by the message: "no such file or directory" may be either.
+    const { stage } = (error.details ?? {}) as { stage?: string };
+    if (stage === 'chdir') return 'cwd';
+    return stage === 'exec' ? 'command' : null;
+  }
+  if (error.code !== 'INVALID_REQUEST') return null;
+  if (/directory/i.test(error.message)) return 'cwd';
+  return /command/i.test(error.message) ? 'command' : null;
 }

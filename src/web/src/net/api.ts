@@ -15,13 +15,13 @@ export interface Health {
   readonly maxSessions: number;
 }
 
-/** An answer that was not a success, in the server's own words. */
+/** An answer that was not a success, in the server's own words. `details` is a sentence or, for programs, an object. */
 export class ApiError extends Error {
   constructor(
     readonly status: number,
     readonly code: string,
     message: string,
-    readonly details: string,
+    readonly details: unknown,
     readonly suggestion: string,
   ) {
     super(message);
@@ -53,7 +53,7 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
       ...(body === undefined ? {} : { headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) }),
     });
   } catch {
-    throw new ApiError(0, 'UNREACHABLE', 'The server can not be reached.', '', 'Wait until the page is connected again, then try once more.');
+    throw new ApiError(0, 'UNREACHABLE', 'The server can not be reached.', null, 'Wait until the page is connected again, then try once more.');
   }
   const answer: unknown = await response.json().catch(() => null);
   if (!response.ok) throw toError(response.status, answer);
@@ -66,18 +66,11 @@ function toError(status: number, answer: unknown): ApiError {
     status,
     text(error['code']) || `HTTP_${status}`,
     text(error['message']) || `The server answered with status ${status} and no explanation.`,
-    text(error['details']),
+    error['details'],
     text(error['suggestion']),
   );
 }
 
-/** `details` is a sentence for some errors and an object for others. */
 function text(value: unknown): string {
-  if (typeof value === 'string') return value;
-  if (typeof value === 'object' && value !== null) {
-    return Object.entries(value)
-      .map(([key, entry]) => `${key}: ${typeof entry === 'string' ? entry : JSON.stringify(entry)}`)
-      .join(', ');
-  }
-  return '';
+  return typeof value === 'string' ? value : '';
 }

@@ -75,6 +75,9 @@ export class Actions {
 
 /** All the words of an error, in reading order. */
 export function describeError(error: unknown): string {
-  if (error instanceof api.ApiError) return [error.message, error.details, error.suggestion].filter(Boolean).join(' ');
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof api.ApiError)) return error instanceof Error ? error.message : String(error);
+  return [error.message, error.details, error.suggestion]
+    .filter((part) => typeof part === 'string' && part !== '')
+    .map((part) => (/[.!?]$/.test(part as string) ? part : `${part as string}.`))
+    .join(' ');
 }
