@@ -46,7 +46,7 @@ fn unknown_flags_and_wrong_values_end_with_2_and_one_line() {
         (&["--max-sessions", "four"], "--max-sessions"),
         (&["--max-sessions"], "--max-sessions"),
         (&["--scrollback", "banana"], "--scrollback"),
-        (&["--scrollback", "-1"], "--scrollback"),
+        (&["--scrollback=-1"], "--scrollback"),
         (&["--stop-grace", "soon"], "--stop-grace"),
         (&["--shutdown-grace", "8 parsecs"], "--shutdown-grace"),
         (&["--log-level", "loud"], "--log-level"),

@@ -73,7 +73,7 @@ fn attaching_wrongly_is_refused_and_leaves_nothing_attached() {
         refused(&mut client, &attach(&id, offset), "INVALID_REQUEST");
     }
     refused(&mut client, &detach(&id), "NOT_ATTACHED");
-    refused(&mut client, &detach("nobody"), "NOT_ATTACHED");
+    refused(&mut client, &detach("nobody"), "NOT_FOUND");
 
     client.attach(&id);
     client.wait_until("the text came", |view| view.text(&id) == "text");
