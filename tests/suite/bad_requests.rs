@@ -214,7 +214,7 @@ fn bodies_that_are_too_large_are_413_and_the_border_is_exact() {
 fn post_ten_megabytes(address: &str, path: &str, chunked: bool) -> String {
     const CHUNK: usize = 1 << 20;
     let mut stream = TcpStream::connect(address).expect("a connection");
-    stream.set_read_timeout(Some(crate::support::PATIENCE)).expect("SO_RCVTIMEO");
+    stream.set_read_timeout(Some(crate::support::patience())).expect("SO_RCVTIMEO");
     let length =
         if chunked { "Transfer-Encoding: chunked".to_owned() } else { format!("Content-Length: {}", 10 * CHUNK) };
     let head = format!(
@@ -254,7 +254,7 @@ fn what_is_not_http_disturbs_nobody() {
         b"GET /%zz HTTP/9.9\r\n\r\n",
     ] {
         let mut stream = TcpStream::connect(quarterdeck.address()).expect("a connection");
-        stream.set_read_timeout(Some(crate::support::PATIENCE)).expect("SO_RCVTIMEO");
+        stream.set_read_timeout(Some(crate::support::patience())).expect("SO_RCVTIMEO");
         stream.write_all(garbage).expect("a connection");
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);

@@ -10,7 +10,7 @@ use super::http::Api;
 use super::payload::shell;
 use super::process::descriptors;
 use super::quarterdeck::Quarterdeck;
-use super::{PATIENCE, eventually, payload};
+use super::{eventually, patience, payload};
 
 /// A user with a session that echoes, there before and after the misdeed.
 pub struct Bystander<'q> {
@@ -68,7 +68,7 @@ impl<'q> Bystander<'q> {
         let start = Instant::now();
         while self.quarterdeck.descriptor_counts() != self.before {
             let now = [self.quarterdeck.init, self.server].map(descriptors);
-            assert!(start.elapsed() < PATIENCE, "leaked: {:?} descriptors before, now {now:#?}", self.before);
+            assert!(start.elapsed() < patience(), "leaked: {:?} descriptors before, now {now:#?}", self.before);
             thread::park_timeout(Duration::from_millis(3));
         }
     }

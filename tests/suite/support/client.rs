@@ -12,7 +12,7 @@ use tungstenite::{Bytes, Error, Message, WebSocket};
 use super::http::Api;
 use super::payload::READY;
 use super::view::View;
-use super::{PATIENCE, eventually};
+use super::{eventually, patience};
 
 /// The two forms of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +125,7 @@ impl Client {
         let mut alive = true;
         while !wanted(&self.view) {
             assert!(alive, "connection lost before {what}; {}", self.summary());
-            assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain until {what}; {}", self.summary());
+            assert!(start.elapsed() < patience(), "waited {:?} in vain until {what}; {}", patience(), self.summary());
             alive = self.pump().is_ok();
             assert!(self.view.faults.is_empty(), "until {what}: {:?}; {}", self.view.faults, self.summary());
         }
@@ -232,7 +232,7 @@ impl Client {
         self.send_raw(Message::text(message.to_string()))?;
         let start = Instant::now();
         while !self.view.is_attached(id) {
-            assert!(start.elapsed() < PATIENCE, "attaching again: {}", self.summary());
+            assert!(start.elapsed() < patience(), "attaching again: {}", self.summary());
             self.pump()?;
         }
         Ok(())
@@ -271,7 +271,7 @@ pub fn input_frame(channel: u16, sequence: u64, data: &[u8]) -> Bytes {
 fn open(address: &str, path: &str, form: Form) -> Result<WebSocket<TcpStream>, Box<Error>> {
     let stream = TcpStream::connect(address).map_err(|e| Box::new(Error::Io(e)))?;
     stream.set_nodelay(true).expect("TCP_NODELAY");
-    stream.set_read_timeout(Some(PATIENCE)).expect("SO_RCVTIMEO");
+    stream.set_read_timeout(Some(patience())).expect("SO_RCVTIMEO");
     let mut request = ClientRequestBuilder::new(format!("ws://{address}{path}").parse().expect("an address"));
     if form != Form::Json {
         request = request.with_sub_protocol("quarterdeck.v1");

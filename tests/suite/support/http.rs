@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::{Value, json};
 use ureq::http::{HeaderMap, Request};
 
-use super::{PATIENCE, eventually};
+use super::{eventually, patience};
 
 /// The API at one address. Every call opens and closes a connection, so that
 /// descriptors of the server can be counted.
@@ -31,7 +31,7 @@ impl Api {
             .max_redirects(0)
             .proxy(None)
             .max_idle_connections(0)
-            .timeout_global(Some(PATIENCE))
+            .timeout_global(Some(patience()))
             .build();
         Self { agent: config.new_agent(), address: address.to_owned() }
     }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use super::PATIENCE;
+use super::patience;
 
 #[derive(Default)]
 struct Lines {
@@ -66,7 +66,7 @@ impl Log {
                 }
                 seen += 1;
             }
-            let left = PATIENCE.saturating_sub(start.elapsed());
+            let left = patience().saturating_sub(start.elapsed());
             assert!(!held.ended && !left.is_zero(), "{what} is not in the log:\n{}", held.read.join("\n"));
             held = changed.wait_timeout(held, left).unwrap_or_else(PoisonError::into_inner).0;
         }

@@ -20,8 +20,12 @@ pub use http::Api;
 pub use quarterdeck::{Quarterdeck, Setup};
 
 /// How long anything may take before a test gives up. No test waits this long
-/// when all is well; it only bounds a hang, so it is generous.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// when all is well; it only bounds a hang, so it is generous. A slow machine
+/// may need more: QUARTERDECK_TEST_PATIENCE gives the seconds.
+pub fn patience() -> Duration {
+    let told = std::env::var("QUARTERDECK_TEST_PATIENCE").ok().and_then(|text| text.parse().ok());
+    Duration::from_secs(told.unwrap_or(60))
+}
 
 /// Looks again and again until `condition` gives a value.
 ///
@@ -32,7 +36,7 @@ pub fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T 
         if let Some(value) = condition() {
             return value;
         }
-        assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain until {what}");
+        assert!(start.elapsed() < patience(), "waited {:?} in vain until {what}", patience());
         thread::park_timeout(Duration::from_millis(3));
     }
 }

@@ -26,6 +26,8 @@ pub struct Setup<'a> {
     pub env: &'a [(&'a str, &'a str)],
     /// As PID 1 of a namespace.
     pub pid1: bool,
+    /// Does not say where it listens, so only the Unix socket reaches it.
+    pub silent: bool,
     /// Shell commands that run before in the process that becomes init.
     pub before: &'a str,
 }
@@ -64,6 +66,10 @@ impl Quarterdeck {
         let log = Log::follow(child.stderr.take().expect("stderr"));
         let init = i32::try_from(child.id()).expect("a process id");
         let mut this = Self { dir, child, log, address: String::new(), init, ended: None };
+        if setup.silent {
+            eventually("it is healthy", || this.command(&["health"]).status.success().then_some(()));
+            return this;
+        }
         let listening = this.log.wait_for_message("Listening");
         if contained {
             this.init = children(init).pop().expect("PID 1");
@@ -228,7 +234,7 @@ pub fn run_with<'a>(args: impl IntoIterator<Item = &'a str>, env: &[(&str, &str)
     let id = i32::try_from(child.id()).expect("a process id");
     let start = std::time::Instant::now();
     while child.try_wait()?.is_none() {
-        if start.elapsed() > super::PATIENCE {
+        if start.elapsed() > super::patience() {
             let _ = kill(Pid::from_raw(id), Signal::SIGKILL);
             panic!("{id} did not end by itself: {:?}", child.wait_with_output());
         }
