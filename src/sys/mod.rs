@@ -17,5 +17,4 @@ pub mod seqpacket;
 pub mod service;
 pub mod signals;
 pub mod spawn;
-#[cfg(not(loom))]
 pub mod watched;
