@@ -23,6 +23,9 @@ use crate::sys::{eventfd, reap, spawn};
 /// Messages taken from the server in one turn.
 const MESSAGES_A_TURN: usize = 64;
 
+/// How long after a key somebody is still typing, in milliseconds.
+const TYPING: u64 = 300;
+
 /// How long a session's unread output is kept for clients of a server that is
 /// gone, before the program may outrun them.
 const SERVER_PATIENCE: Duration = Duration::from_secs(30);
@@ -89,8 +92,9 @@ impl Init {
 
     /// Sleeps until something is ready or due.
     fn wait(&mut self) -> io::Result<Vec<Source>> {
-        let timeout = self.next_deadline().map(|at| at.saturating_duration_since(Instant::now()));
-        let wanted: Vec<bool> = self.table.iter_mut().map(super::session::Session::wants_output).collect();
+        let now = Instant::now();
+        let wanted: Vec<bool> = self.table.iter_mut().map(|session| session.wants_output(now)).collect();
+        let timeout = self.next_deadline().map(|at| at.saturating_duration_since(now));
         let mut sources = vec![Source::Signals, Source::Nudge];
         let mut fds = vec![PollFd::new(&self.signals, PollFlags::IN), PollFd::new(&self.nudge, PollFlags::IN)];
         if let Some((link, has_waiting)) = self.server.link() {
@@ -114,7 +118,7 @@ impl Init {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        let sessions = self.table.iter().filter_map(|s| s.deadline);
+        let sessions = self.table.iter().flat_map(|s| [s.deadline, s.rest_until]).flatten();
         let patience = self.patience_ends().filter(|_| self.table.iter().any(|s| s.ring.is_paused()));
         sessions.chain(self.server.start_at()).chain(self.shutdown.deadline()).chain(patience).min()
     }
@@ -135,10 +139,17 @@ impl Init {
             }
         }
         let now_ms = unix_millis();
+        let somebody_types = self.somebody_types(now_ms);
         for id in terminals {
-            self.take_output(id, now_ms);
+            self.take_output(id, now_ms, somebody_types);
         }
         self.take_timers(Instant::now());
+    }
+
+    /// The server's word for it can at worst slow a flood down.
+    fn somebody_types(&self, now_ms: u64) -> bool {
+        let recent = now_ms.saturating_sub(TYPING)..=now_ms;
+        self.table.iter().any(|session| recent.contains(&session.ring.typed_at()))
     }
 
     fn take_signals(&mut self) {
@@ -228,9 +239,9 @@ impl Init {
         self.take_report(id);
     }
 
-    fn take_output(&mut self, id: SessionId, now_ms: u64) {
+    fn take_output(&mut self, id: SessionId, now_ms: u64, somebody_types: bool) {
         let Some(session) = self.table.get_mut(id) else { return };
-        if session.take_output(now_ms) {
+        if session.take_output(now_ms, somebody_types) {
             session.close_terminal();
             self.feed(id, Input::TerminalClosed);
         }

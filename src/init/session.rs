@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::env;
 use super::lifecycle::{Machine, Phase, Terminal};
@@ -22,6 +22,16 @@ const TURN_BUDGET: u64 = 128 * 1024;
 /// A read that brings less than this emptied the terminal; trying again would
 /// only cost a system call on the way of an echo.
 const WORTH_ANOTHER: u64 = 1024;
+
+/// A terminal that gives this much within [`FLOW_WINDOW`] floods.
+const FLOOD: u64 = 4096;
+const FLOW_WINDOW: Duration = Duration::from_millis(2);
+
+/// While somebody types anywhere, a flooding terminal is left alone for this
+/// long after each burst. The kernel holds its program back meanwhile, and the
+/// processor is free for the few microseconds that an echo needs. A flood still
+/// gets several MB/s, more than anybody reads; with nobody typing, all it wants.
+const FLOOD_REST: Duration = Duration::from_micros(400);
 
 /// A request of the present server that waits for this session.
 pub type RequestNumber = u64;
@@ -53,6 +63,10 @@ pub struct Session {
     pub removers: Vec<RequestNumber>,
     /// The head at the last look of a drain, to see whether output still comes.
     pub drain_mark: u64,
+    /// Until when a flooding terminal is left alone.
+    pub rest_until: Option<Instant>,
+    /// Bytes taken since the moment beside it.
+    flow: (u64, Instant),
     /// Device number of the terminal, while it is ours.
     device: u64,
     /// Kernel session id, which is the leader's process id.
@@ -85,6 +99,8 @@ impl Session {
             is_being_removed: false,
             removers: Vec::new(),
             drain_mark: 0,
+            rest_until: None,
+            flow: (0, Instant::now()),
             device: 0,
             kernel_session: None,
         })
@@ -127,14 +143,35 @@ impl Session {
     }
 
     /// Whether to poll the terminal for output now.
-    pub fn wants_output(&mut self) -> bool {
-        self.master.is_some() && (self.is_being_removed || !self.ring.must_wait())
+    pub fn wants_output(&mut self, now: Instant) -> bool {
+        self.rest_until = self.rest_until.filter(|until| *until > now);
+        self.rest_until.is_none() && self.master.is_some() && (self.is_being_removed || !self.ring.must_wait())
     }
 
     /// Takes what the terminal has, up to the turn's budget. True when the
     /// terminal is at its end.
-    pub fn take_output(&mut self, now_ms: u64) -> bool {
-        let stop_at = self.ring.head() + TURN_BUDGET;
+    pub fn take_output(&mut self, now_ms: u64, somebody_types: bool) -> bool {
+        let start = self.ring.head();
+        let is_closed = self.read_terminal(start + TURN_BUDGET, now_ms);
+        if somebody_types {
+            self.rest_if_flooding(self.ring.head() - start);
+        }
+        is_closed
+    }
+
+    fn rest_if_flooding(&mut self, taken: u64) {
+        let now = Instant::now();
+        if now.duration_since(self.flow.1) > FLOW_WINDOW {
+            self.flow = (0, now);
+        }
+        self.flow.0 += taken;
+        if self.flow.0 >= FLOOD {
+            self.flow = (0, now);
+            self.rest_until = Some(now + FLOOD_REST);
+        }
+    }
+
+    fn read_terminal(&mut self, stop_at: u64, now_ms: u64) -> bool {
         while self.ring.head() < stop_at && (self.is_being_removed || !self.ring.must_wait()) {
             let Some(master) = &self.master else { return false };
             match self.ring.fill_from(master, now_ms) {

@@ -15,6 +15,7 @@ pub const FREE_RUN: u64 = u64::MAX;
 const LEN: usize = 4096;
 const PACE: usize = 0;
 const WANT_WAKE: usize = 1;
+const TYPED_AT: usize = 2;
 
 /// The page, as either side sees it.
 #[derive(Debug)]
@@ -61,6 +62,17 @@ impl Hint {
     /// caller then looks at the head again before it sleeps.
     pub fn want_wake(&self) {
         counters::wish(self.map.word(WANT_WAKE));
+    }
+
+    /// Server: a client typed at this moment, milliseconds since the epoch.
+    pub fn set_typed_at(&self, now_ms: u64) {
+        self.map.word(TYPED_AT).store(now_ms, Ordering::Relaxed);
+    }
+
+    /// When a client last typed.
+    #[must_use]
+    pub fn typed_at(&self) -> u64 {
+        self.map.word(TYPED_AT).load(Ordering::Relaxed)
     }
 
     /// Init, after publishing: whether to ring; the wish is taken.

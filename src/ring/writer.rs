@@ -97,6 +97,13 @@ impl RingWriter {
         self.set_paused(false);
     }
 
+    /// When a client last typed, by the server's word, milliseconds since the
+    /// epoch.
+    #[must_use]
+    pub fn typed_at(&self) -> u64 {
+        self.hint.typed_at()
+    }
+
     /// Whether [`Self::must_wait`] was the last word.
     #[must_use]
     pub fn is_paused(&self) -> bool {

@@ -261,6 +261,7 @@ impl Session {
             return Err(InputError::NotRunning);
         }
         let master = lock(&self.master).clone().ok_or(InputError::NotRunning)?;
+        self.hint.set_typed_at(crate::logging::unix_millis());
         let mut written = 0;
         while written < bytes.len() {
             match tokio::time::timeout(patience, write_some(&master, &bytes[written..])).await {
