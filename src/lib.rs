@@ -5,21 +5,15 @@
 //! rebuild. They share the words of [`model`], talk over [`link`], and share
 //! output through [`ring`]. docs/architecture.md has the whole picture.
 
-#[cfg(not(loom))]
 pub mod cli;
-#[cfg(not(loom))]
 pub mod client;
-#[cfg(not(loom))]
 pub mod config;
 pub mod exit;
-#[cfg(not(loom))]
 pub mod init;
 pub mod link;
-#[cfg(not(loom))]
 pub mod logging;
 pub mod model;
 pub mod ring;
-#[cfg(not(loom))]
 pub mod server;
 #[allow(unsafe_code)]
 pub mod sys;

@@ -19,7 +19,7 @@ mod table;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::logging;
-use crate::sys::{process, signals::Signals};
+use crate::sys::{process, sched, signals::Signals};
 
 /// Runs until the container is to end.
 #[must_use]
@@ -36,6 +36,7 @@ pub fn run(config: Config) -> Exit {
 }
 
 fn start(config: Config) -> Result<event_loop::Init, String> {
+    sched::prefer_short_slices();
     let signals = Signals::watch().map_err(|e| format!("cannot watch signals: {e}"))?;
     if process::own_pid().raw() != 1 {
         process::become_subreaper().map_err(|e| format!("cannot become child subreaper: {e}"))?;

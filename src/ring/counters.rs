@@ -1,32 +1,56 @@
-//! The memory orders of the ring, apart from where the words live, so that
-//! loom can run them.
+//! The memory orders of the ring, apart from where the words live, so that the
+//! tests can run them on loom's atomics.
 
-#[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicU64, Ordering, fence};
-#[cfg(not(loom))]
-pub(crate) use std::sync::atomic::{AtomicU64, Ordering, fence};
+pub(crate) use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A 64-bit word shared with another process.
+pub trait Word {
+    /// Atomic load.
+    fn load(&self, order: Ordering) -> u64;
+    /// Atomic store.
+    fn store(&self, value: u64, order: Ordering);
+    /// Atomic exchange.
+    fn swap(&self, value: u64, order: Ordering) -> u64;
+    /// A fence of the same memory model.
+    fn fence(order: Ordering);
+}
+
+impl Word for AtomicU64 {
+    fn load(&self, order: Ordering) -> u64 {
+        self.load(order)
+    }
+    fn store(&self, value: u64, order: Ordering) {
+        self.store(value, order);
+    }
+    fn swap(&self, value: u64, order: Ordering) -> u64 {
+        self.swap(value, order)
+    }
+    fn fence(order: Ordering) {
+        std::sync::atomic::fence(order);
+    }
+}
 
 /// Writer: announce that everything below `reserved` may change from now on.
-pub fn reserve(word: &AtomicU64, reserved: u64) {
+pub fn reserve<W: Word>(word: &W, reserved: u64) {
     word.store(reserved, Ordering::Relaxed);
     // Orders the announcement before the data: whoever sees a byte written
     // after this fence, and then fences with Acquire, sees the announcement.
-    fence(Ordering::Release);
+    W::fence(Ordering::Release);
 }
 
 /// Writer: make all bytes below `head` readable.
-pub fn publish(word: &AtomicU64, head: u64) {
+pub fn publish<W: Word>(word: &W, head: u64) {
     word.store(head, Ordering::Release);
 }
 
 /// Reader: the offset below which bytes are readable.
-pub fn head(word: &AtomicU64) -> u64 {
+pub fn head<W: Word>(word: &W) -> u64 {
     word.load(Ordering::Acquire)
 }
 
 /// Reader, after copying: what the writer may have touched meanwhile.
-pub fn reserved_after_copy(word: &AtomicU64) -> u64 {
-    fence(Ordering::Acquire);
+pub fn reserved_after_copy<W: Word>(word: &W) -> u64 {
+    W::fence(Ordering::Acquire);
     word.load(Ordering::Relaxed)
 }
 
@@ -35,37 +59,58 @@ pub fn reserved_after_copy(word: &AtomicU64) -> u64 {
 /// Followed by a look at what the other side publishes. The full fence keeps
 /// the two in order; with the one in [`take_wish`] it is impossible that the
 /// sleeper misses the news and the other misses the wish.
-pub fn wish(word: &AtomicU64) {
+pub fn wish<W: Word>(word: &W) {
     word.store(1, Ordering::Relaxed);
-    fence(Ordering::SeqCst);
+    W::fence(Ordering::SeqCst);
 }
 
 /// The other side, after publishing: is somebody asleep? Takes the wish.
-pub fn take_wish(word: &AtomicU64) -> bool {
-    fence(Ordering::SeqCst);
+pub fn take_wish<W: Word>(word: &W) -> bool {
+    W::fence(Ordering::SeqCst);
     word.load(Ordering::Relaxed) != 0 && word.swap(0, Ordering::Relaxed) != 0
 }
 
 /// The other side, where it can't write the word: is somebody asleep?
-pub fn is_wished(word: &AtomicU64) -> bool {
-    fence(Ordering::SeqCst);
+pub fn is_wished<W: Word>(word: &W) -> bool {
+    W::fence(Ordering::SeqCst);
     word.load(Ordering::Relaxed) != 0
 }
 
-#[cfg(all(test, loom))]
-mod loom_tests {
+#[cfg(test)]
+mod tests {
     use loom::sync::Arc;
+    use loom::sync::atomic::AtomicU64;
     use loom::thread;
 
-    use super::*;
+    use super::{Ordering, Word, head, publish, reserve, reserved_after_copy, take_wish, wish};
+
+    impl Word for AtomicU64 {
+        fn load(&self, order: Ordering) -> u64 {
+            self.load(order)
+        }
+        fn store(&self, value: u64, order: Ordering) {
+            self.store(value, order);
+        }
+        fn swap(&self, value: u64, order: Ordering) -> u64 {
+            self.swap(value, order)
+        }
+        fn fence(order: Ordering) {
+            loom::sync::atomic::fence(order);
+        }
+    }
 
     const CAPACITY: u64 = 2;
+    const SLOTS: usize = 2;
+
+    fn slot(offset: u64) -> usize {
+        usize::from(offset % CAPACITY != 0)
+    }
 
     struct Shared {
         head: AtomicU64,
         reserved: AtomicU64,
         wish: AtomicU64,
-        data: [AtomicU64; CAPACITY as usize],
+        data: [AtomicU64; SLOTS],
     }
 
     impl Shared {
@@ -81,7 +126,7 @@ mod loom_tests {
         /// Byte number `offset` has the value `offset + 1`.
         fn write(&self, offset: u64) {
             reserve(&self.reserved, offset + 1);
-            self.data[(offset % CAPACITY) as usize].store(offset + 1, Ordering::Relaxed);
+            self.data[slot(offset)].store(offset + 1, Ordering::Relaxed);
             publish(&self.head, offset + 1);
         }
     }
@@ -95,7 +140,7 @@ mod loom_tests {
             let head = head(&ring.head);
             if head > 0 {
                 let offset = head - 1;
-                let value = ring.data[(offset % CAPACITY) as usize].load(Ordering::Relaxed);
+                let value = ring.data[slot(offset)].load(Ordering::Relaxed);
                 let oldest = reserved_after_copy(&ring.reserved).saturating_sub(CAPACITY);
                 assert!(oldest > offset || value == offset + 1, "a torn copy was taken for good");
             }

@@ -7,7 +7,6 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use super::counters::{self, AtomicU64, Ordering};
-#[cfg(not(loom))]
 use crate::sys::memfd::{self, Access, Mapping};
 
 /// Value of the pace word that holds nothing back.
@@ -18,13 +17,11 @@ const PACE: usize = 0;
 const WANT_WAKE: usize = 1;
 
 /// The page, as either side sees it.
-#[cfg(not(loom))]
 #[derive(Debug)]
 pub struct Hint {
     map: Mapping,
 }
 
-#[cfg(not(loom))]
 impl Hint {
     /// Makes the page and its descriptor. It starts as "free run".
     ///

@@ -3,10 +3,10 @@
 /// Size of the header in front of the data, one page.
 pub const HEADER: usize = 4096;
 
-/// Bytes asked of the kernel in one read. A terminal gives at most a few KiB at
-/// a time; this is room for several, and the distance the writer may be ahead
-/// of its published head.
-pub const READ_MAX: u64 = 64 * 1024;
+/// Bytes asked of the kernel in one read, and so the distance the writer may be
+/// ahead of its published head. A terminal gives at most its line discipline's
+/// buffer of 4 KiB in one read (`N_TTY_BUF_SIZE`).
+pub const READ_MAX: u64 = 8 * 1024;
 
 /// Word indexes in the header page.
 pub mod word {
@@ -20,14 +20,14 @@ pub mod word {
     pub const PAUSED: usize = 3;
 }
 
-/// Size of a data area: a power of two of at least 128 KiB.
+/// Size of a data area: a power of two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capacity(u64);
 
 impl Capacity {
-    /// Smallest capacity: two reads, so that a reader can hold the writer back
+    /// Smallest capacity: many reads, so that a reader can hold the writer back
     /// without stopping it altogether.
-    pub const MIN: u64 = 2 * READ_MAX;
+    pub const MIN: u64 = 16 * READ_MAX;
     /// Largest capacity.
     pub const MAX: u64 = 1 << 30;
 

@@ -23,10 +23,8 @@
 pub mod counters;
 pub mod hint;
 pub mod layout;
-#[cfg(not(loom))]
 pub mod reader;
-#[cfg(not(loom))]
 pub mod writer;
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
 mod tests;

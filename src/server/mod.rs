@@ -90,6 +90,7 @@ async fn try_serve(link: OwnedFd) -> Result<(), String> {
         },
     };
     crate::sys::service::raise_descriptor_limit();
+    crate::sys::sched::prefer_short_slices();
     let link = Arc::new(link);
     let registry = Arc::new(Registry::new(restarts, nudge));
     let app = App { link: Arc::clone(&link), registry: Arc::clone(&registry), settings: Arc::new(settings), restarts };
@@ -98,11 +99,18 @@ async fn try_serve(link: OwnedFd) -> Result<(), String> {
     while !registry.take(link.receive().await?) {}
     listen(&app, tcp, unix).map_err(|e| format!("cannot serve: {e}"))?;
     link.send(&ToInit::Serving).await?;
+    tracing::info!(
+        pid = std::process::id(),
+        restarts,
+        sessionCount = app.registry.now().sessions.len(),
+        "API server started"
+    );
     tokio::spawn(registry::keep_pace(Arc::clone(&registry)));
     while !registry.has_goodbye() {
         registry.take(link.receive().await?);
     }
     let _ = tokio::time::timeout(FAREWELL, registry.all_connections_closed()).await;
+    tracing::info!("API server ends");
     Ok(())
 }
 

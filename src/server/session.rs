@@ -181,10 +181,12 @@ impl Session {
         self.ring.read_at(offset, buffer)
     }
 
-    /// The first offset that is safe to read from while output goes on.
+    /// The first offset that is safe to read from: while output may go on, a
+    /// little above the oldest.
     #[must_use]
     pub fn safe_oldest(&self) -> u64 {
-        self.ring.safe_oldest()
+        let is_over = lock(&self.master).is_none();
+        if is_over { self.ring.oldest() } else { self.ring.safe_oldest() }
     }
 
     /// Asks for one wake-up of every client at the next output. The caller then
@@ -233,9 +235,9 @@ impl Session {
         let head = self.ring.head();
         let (asked, offset) = match start {
             Start::Live => (head, head),
-            Start::Oldest => (self.ring.safe_oldest(), self.ring.safe_oldest()),
+            Start::Oldest => (self.safe_oldest(), self.safe_oldest()),
             Start::At(offset) if offset > head => return Err(BeyondHead { head }),
-            Start::At(offset) if offset < self.ring.oldest() => (offset, self.ring.safe_oldest()),
+            Start::At(offset) if offset < self.ring.oldest() => (offset, self.safe_oldest()),
             Start::At(offset) => (offset, offset),
         };
         let id = NEXT.fetch_add(1, Ordering::Relaxed);

@@ -12,9 +12,9 @@ pub mod poll;
 pub mod process;
 pub mod pty;
 pub mod reap;
+pub mod sched;
 pub mod seqpacket;
 pub mod service;
 pub mod signals;
 pub mod spawn;
-#[cfg(not(loom))]
 pub mod watched;

@@ -29,13 +29,31 @@ pub enum Arrived {
     Replace,
 }
 
-const WATCHED: [(NixSignal, Arrived); 6] = [
+/// What signals mean. The others that can be caught are taken and ignored: none
+/// may end init.
+const MEANING: [(NixSignal, Arrived); 7] = [
     (NixSignal::SIGCHLD, Arrived::Child),
     (NixSignal::SIGTERM, Arrived::Shutdown),
     (NixSignal::SIGINT, Arrived::Shutdown),
+    (NixSignal::SIGQUIT, Arrived::Shutdown),
     (NixSignal::SIGHUP, Arrived::Hangup),
     (NixSignal::SIGUSR1, Arrived::Sweep),
     (NixSignal::SIGUSR2, Arrived::Replace),
+];
+
+/// Left alone: what the processor raises for a fault of ours can't be waited
+/// for, and a person at a terminal may stop and continue us.
+const LEFT_ALONE: [NixSignal; 10] = [
+    NixSignal::SIGSEGV,
+    NixSignal::SIGBUS,
+    NixSignal::SIGFPE,
+    NixSignal::SIGILL,
+    NixSignal::SIGTRAP,
+    NixSignal::SIGABRT,
+    NixSignal::SIGSYS,
+    NixSignal::SIGTSTP,
+    NixSignal::SIGTTIN,
+    NixSignal::SIGTTOU,
 ];
 
 impl Signals {
@@ -47,16 +65,17 @@ impl Signals {
     /// # Errors
     /// What `sigprocmask(2)` or `signalfd(2)` returns.
     pub fn watch() -> io::Result<Self> {
-        let set: SigSet = WATCHED.iter().map(|(signal, _)| *signal).collect();
+        let mut set = SigSet::all();
+        LEFT_ALONE.iter().for_each(|signal| set.remove(*signal));
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&set), None)?;
         Ok(Self(SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?))
     }
 
-    /// The next signal, if one is pending.
+    /// The next signal with a meaning, if one is pending.
     pub fn take(&mut self) -> Option<Arrived> {
         loop {
             let info = self.0.read_signal().ok().flatten()?;
-            let arrived = WATCHED.iter().find(|(signal, _)| *signal as u32 == info.ssi_signo);
+            let arrived = MEANING.iter().find(|(signal, _)| *signal as u32 == info.ssi_signo);
             if let Some((_, arrived)) = arrived {
                 return Some(*arrived);
             }

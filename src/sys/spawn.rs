@@ -224,10 +224,14 @@ impl Prepared<'_> {
 
 /// Default dispositions and an empty mask, as a login shell starts with.
 fn reset_signals() {
+    // handler, flags, restorer, mask of `struct kernel_sigaction`.
+    const DEFAULT: [u64; 4] = [0; 4];
     for signal in 1..=SIGNALS {
-        // SAFETY: SIG_DFL is no code to run. KILL, STOP and the C library's
-        // own two signals refuse with EINVAL, and are at their default anyway.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        // SAFETY: the kernel reads its own, all-zero form of a sigaction: the
+        // default disposition, no flags, no code. By number, because the C
+        // library refuses the two signals it uses itself (32 and 33), which may
+        // have been inherited as ignored. KILL and STOP fail with EINVAL.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, DEFAULT.as_ptr(), ptr::null_mut::<u8>(), 8) };
     }
     // SAFETY: an all-zero sigset_t is the empty set on Linux.
     let empty: libc::sigset_t = unsafe { std::mem::zeroed() };

@@ -8,7 +8,7 @@ import unittest
 
 IMAGE = "quarterdeck:test"
 STATIC_IMAGE = "quarterdeck:test-static"
-PATIENCE = 30
+PATIENCE = 15
 
 
 def docker(*arguments, check=True, timeout=60, **options):

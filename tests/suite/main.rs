@@ -1,1 +1,23 @@
-//! The integration suite.
+//! The integration suite: the real binary, driven through its real interfaces.
+
+mod support;
+
+mod bad_command_line;
+mod bad_messages;
+mod bad_requests;
+mod controls;
+mod fan_out;
+mod first_process;
+mod fresh_login;
+mod layering;
+mod lifecycle;
+mod limits;
+mod logging;
+mod real_programs;
+mod reconnect;
+mod retained;
+mod server_restart;
+mod short_lived;
+mod shutdown;
+mod streaming;
+mod text;

@@ -1,8 +1,10 @@
-//! Request bodies: limited, declared, and with errors a person can act on.
+//! What comes with a request, with errors a person can act on: bodies, limited
+//! and declared, and the session named in the path.
 
 use axum::body::{Body, Bytes};
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::header;
+use axum::http::request::Parts;
 use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 
@@ -45,6 +47,18 @@ impl<S: Send + Sync> FromRequest<S> for InputBody {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
         read(request.into_body(), INPUT_MAX).await.map(Self)
+    }
+}
+
+/// The `{id}` of a path: a session's id or name.
+pub struct SessionPath(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for SessionPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let path = Path::<String>::from_request_parts(parts, state).await;
+        path.map(|Path(id)| Self(id)).map_err(|e| ApiError::invalid(e.body_text()))
     }
 }
 

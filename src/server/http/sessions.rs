@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::body::JsonBody;
+use super::body::{JsonBody, SessionPath};
 use super::error::ApiError;
 use crate::link::message::Request;
 use crate::model::id::{SessionId, SessionName};
@@ -131,14 +131,14 @@ pub fn capitalised(text: &str) -> String {
 }
 
 /// `GET /api/sessions/{id}`
-pub async fn get(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+pub async fn get(State(app): State<App>, SessionPath(id): SessionPath) -> Result<Json<Value>, ApiError> {
     Ok(Json(json!({ "session": view(&find(&app, &id)?) })))
 }
 
 /// `DELETE /api/sessions/{id}`
 pub async fn delete(
     State(app): State<App>,
-    Path(id): Path<String>,
+    SessionPath(id): SessionPath,
     query: Checked<DeleteQuery>,
 ) -> Result<Json<Value>, ApiError> {
     checked(query)?;
@@ -148,7 +148,7 @@ pub async fn delete(
 }
 
 /// `POST /api/sessions/{id}/resume`
-pub async fn resume(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+pub async fn resume(State(app): State<App>, SessionPath(id): SessionPath) -> Result<Json<Value>, ApiError> {
     let id = find(&app, &id)?.record.id;
     let entry = resume_by_id(&app, id).await?;
     Ok(Json(json!({ "session": view(&entry) })))

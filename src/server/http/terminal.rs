@@ -1,13 +1,13 @@
 //! One session's terminal over plain HTTP: input, signal, size, output.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::body::{InputBody, JsonBody};
+use super::body::{InputBody, JsonBody, SessionPath};
 use super::error::ApiError;
 use super::sessions::{Checked, capitalised, checked, find};
 use crate::link::message::{Request, Scope};
@@ -67,7 +67,7 @@ pub struct OutputQuery {
 /// `POST /api/sessions/{id}/input`
 pub async fn input(
     State(app): State<App>,
-    Path(id): Path<String>,
+    SessionPath(id): SessionPath,
     InputBody(bytes): InputBody,
 ) -> Result<Json<Value>, ApiError> {
     let entry = find(&app, &id)?;
@@ -87,7 +87,7 @@ pub fn input_error(error: InputError, sent: usize) -> ApiError {
 /// `POST /api/sessions/{id}/signal`
 pub async fn signal(
     State(app): State<App>,
-    Path(id): Path<String>,
+    SessionPath(id): SessionPath,
     JsonBody(body): JsonBody<SignalBody>,
 ) -> Result<Json<Value>, ApiError> {
     let id = find(&app, &id)?.record.id;
@@ -107,7 +107,7 @@ pub async fn signal(
 /// `POST /api/sessions/{id}/resize`
 pub async fn resize(
     State(app): State<App>,
-    Path(id): Path<String>,
+    SessionPath(id): SessionPath,
     JsonBody(body): JsonBody<ResizeBody>,
 ) -> Result<Json<Value>, ApiError> {
     let id = find(&app, &id)?.record.id;
@@ -125,7 +125,7 @@ pub async fn resize_by_id(app: &App, id: SessionId, cols: u32, rows: u32) -> Res
 /// `GET /api/sessions/{id}/output`
 pub async fn output(
     State(app): State<App>,
-    Path(id): Path<String>,
+    SessionPath(id): SessionPath,
     query: Checked<OutputQuery>,
 ) -> Result<Response, ApiError> {
     let query = checked(query)?;
@@ -141,7 +141,7 @@ fn read_output(session: &Session, query: &OutputQuery) -> Result<(u64, Vec<u8>),
     let limit = query.limit.unwrap_or(OUTPUT_MAX).min(OUTPUT_MAX);
     loop {
         let head = session.head();
-        let offset = query.offset.unwrap_or_else(|| session.safe_oldest());
+        let offset = query.offset.unwrap_or_else(|| session.oldest());
         if offset > head {
             return Err(ApiError::offset_out_of_range(offset, session.oldest(), head));
         }

@@ -30,6 +30,17 @@ const FLOOD_PAUSE: Duration = Duration::from_millis(1);
 /// How long the last output of a destroyed session may take to be delivered.
 const DOOM_PATIENCE: Duration = Duration::from_secs(2);
 
+/// How much may be in flight beyond the last ack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Window {
+    /// As much as the socket takes.
+    Unlimited,
+    /// This many bytes, once the client has shown that it acknowledges.
+    FromFirstAck(u64),
+    /// This many bytes: the client said so.
+    Bytes(u64),
+}
+
 /// The cursor.
 #[derive(Debug)]
 pub struct Channel {
@@ -38,7 +49,7 @@ pub struct Channel {
     attachment: Attachment,
     id: SessionId,
     cursor: u64,
-    window: Option<u64>,
+    window: Window,
     acked: u64,
     told_exit_of: u32,
     utf8: Utf8,
@@ -49,11 +60,10 @@ pub struct Channel {
 impl Channel {
     /// A channel for a fresh attachment.
     #[must_use]
-    pub fn new(number: u16, attachment: Attachment, window: Option<u64>) -> Self {
+    pub fn new(number: u16, attachment: Attachment, window: Window) -> Self {
         let session = &attachment.session;
-        // Ends of earlier lives are history to whoever joins a running session.
-        let is_over = session.last_exit().is_some_and(|exit| exit.life == session.life());
-        let told_exit_of = if is_over { session.life() - 1 } else { session.life() };
+        // Ends of earlier lives are history to whoever joins a later one.
+        let told_exit_of = session.life().saturating_sub(1);
         Self {
             number,
             id: session.id(),
@@ -103,6 +113,9 @@ impl Channel {
         if offset > self.cursor {
             return false;
         }
+        if let Window::FromFirstAck(bytes) = self.window {
+            self.window = Window::Bytes(bytes);
+        }
         if offset > self.acked {
             self.acked = offset;
             self.attachment.moved(offset);
@@ -144,7 +157,7 @@ impl Channel {
         }
         let pending = self.attachment.session.head().saturating_sub(self.cursor);
         let room = match self.window {
-            Some(window) if self.doomed_at.is_none() => window.saturating_sub(self.cursor - self.acked),
+            Window::Bytes(window) if self.doomed_at.is_none() => window.saturating_sub(self.cursor - self.acked),
             _ => u64::MAX,
         };
         let until_exit = self.unfinished_life().map_or(u64::MAX, |end| end - self.cursor);
@@ -236,7 +249,7 @@ impl Channel {
 
     /// The message was handed to the socket.
     pub fn sent(&self) {
-        if self.window.is_none() {
+        if !matches!(self.window, Window::Bytes(_)) {
             self.attachment.moved(self.cursor);
         }
     }

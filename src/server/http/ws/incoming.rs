@@ -14,7 +14,7 @@ use tungstenite::error::CapacityError;
 
 use super::super::error::ApiError;
 use super::super::{sessions, terminal};
-use super::channel::Channel;
+use super::channel::{Channel, Window};
 use super::input::{Input, Inputs};
 use super::messages::{ClientMessage, ServerMessage};
 use super::outgoing::Order;
@@ -189,11 +189,11 @@ impl Incoming {
         let Some(channel) = self.free_channel() else {
             return Err(Complaint::with_code(id, "TOO_MANY_ATTACHMENTS", "This connection has no channel left"));
         };
-        let default = match self.form {
-            Form::Binary => Some(BINARY_WINDOW),
-            Form::Json => None,
+        let window = match (window, self.form) {
+            (Some(bytes), _) => Window::Bytes(bytes.max(WINDOW_MIN)),
+            (None, Form::Binary) => Window::FromFirstAck(BINARY_WINDOW),
+            (None, Form::Json) => Window::Unlimited,
         };
-        let window = window.map(|w| w.max(WINDOW_MIN)).or(default);
         let attachment = session.attach(start, Arc::clone(&self.wake)).map_err(|beyond| {
             let head = beyond.head;
             let text = format!("The offset is beyond the output, which ends at {head}; attach at {head} or \"live\"");

@@ -56,6 +56,7 @@ pub async fn upgrade(State(app): State<App>, upgrade: Result<WebSocketUpgrade, W
 
 async fn connection(app: App, socket: WebSocket, form: Form) {
     let _guard = app.registry.connection();
+    tracing::debug!(?form, "Client connected");
     let (sink, stream) = socket.split();
     let (orders, ordered) = mpsc::channel(ORDERS_MAX);
     let wake = Arc::new(Notify::new());

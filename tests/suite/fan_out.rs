@@ -1,0 +1,98 @@
+//! Several clients on one session: the slow ones hold up nobody.
+
+use std::thread;
+
+use serde_json::json;
+
+use crate::support::payload::{self, READY, assert_same};
+use crate::support::{Bystander, Client, Form, Quarterdeck, heavy};
+
+/// A session with `written` to stream, told to begin once `client` is attached.
+fn flood(quarterdeck: &Quarterdeck, written: &[u8]) -> String {
+    let path = payload::file(quarterdeck.dir(), "payload", written);
+    quarterdeck.api().run(&payload::stream(&path))
+}
+
+fn a_reader_gets_all_beside_one_that_never_reads(form: Form) {
+    let _alone = heavy();
+    let quarterdeck = Quarterdeck::start();
+    let written = payload::text(1, 25 << 20);
+    let id = flood(&quarterdeck, &written);
+    let whole = [READY, &written].concat();
+
+    let mut sleeper = quarterdeck.connect(form);
+    sleeper.attach(&id);
+    let mut reader = quarterdeck.connect(form);
+    reader.attach(&id);
+    reader.begin(&id);
+    reader.wait_for_exit(&id);
+    assert_eq!(reader.view.terminal(&id).gaps, []);
+    assert_same(reader.view.bytes(&id), &whole);
+
+    // Awake at last, the sleeper is told what it missed and gets the rest.
+    sleeper.wait_for_exit(&id);
+    let terminal = sleeper.view.terminal(&id);
+    let [(from, to)] = terminal.gaps[..] else { panic!("one gap expected: {:?}", terminal.gaps) };
+    let (from, to) = (usize::try_from(from).unwrap(), usize::try_from(to).unwrap());
+    assert_same(&terminal.bytes, &[&whole[..from], &whole[to..]].concat());
+    assert!(to >= whole.len() - (4 << 20), "what the ring still held was not sent: the gap ends at {to}");
+}
+
+#[test]
+fn a_json_reader_gets_all_beside_one_that_never_reads() {
+    a_reader_gets_all_beside_one_that_never_reads(Form::Json);
+}
+
+#[test]
+fn a_binary_reader_gets_all_beside_one_that_never_reads() {
+    a_reader_gets_all_beside_one_that_never_reads(Form::Binary);
+}
+
+#[test]
+fn a_lone_slow_client_slows_the_program_and_loses_nothing() {
+    let _alone = heavy();
+    let quarterdeck = Quarterdeck::start();
+    let written = payload::binary(2, 25 << 20);
+    let id = flood(&quarterdeck, &written);
+    let mut slow = quarterdeck.connect(Form::Binary);
+    slow.attach(&id);
+    slow.begin(&id);
+    // Nobody reads now: the program must come to a stand with the ring full.
+    let api = quarterdeck.api();
+    let mut last = 0;
+    crate::support::eventually("the ring is full", || {
+        last = api.session(&id)["outputOffset"].as_u64()?;
+        (last >= 3 << 20).then_some(())
+    });
+    slow.wait_for_exit(&id);
+    assert_eq!(slow.view.terminal(&id).gaps, []);
+    assert_same(slow.view.bytes(&id), &[READY, &written].concat());
+}
+
+#[test]
+fn a_hundred_clients_on_one_session_see_equal_bytes() {
+    let _alone = heavy();
+    let quarterdeck = Quarterdeck::start();
+    let bystander = Bystander::of(&quarterdeck);
+    let written = payload::text(3, 1 << 20);
+    let id = flood(&quarterdeck, &written);
+    let whole = [READY, &written].concat();
+
+    let forms = [Form::Json, Form::Binary, Form::Acked];
+    let mut clients: Vec<_> = (0..100).map(|n| quarterdeck.connect(forms[n % forms.len()])).collect();
+    clients.iter_mut().for_each(|client| client.attach(&id));
+    assert_eq!(quarterdeck.api().session(&id)["clients"], json!(100));
+    clients[0].begin(&id);
+    thread::scope(|scope| {
+        for client in &mut clients {
+            scope.spawn(|| {
+                client.wait_for_exit(&id);
+                assert_eq!(client.view.terminal(&id).gaps, []);
+                assert_same(client.view.bytes(&id), &whole);
+            });
+        }
+    });
+    clients.iter_mut().for_each(Client::close);
+    quarterdeck.api().remove(&id);
+    bystander.check();
+}

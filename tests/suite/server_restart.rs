@@ -1,0 +1,119 @@
+//! The API server is killed; the sessions do not even notice.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use serde_json::json;
+
+use crate::support::payload::{self, READY, assert_same};
+use crate::support::{Client, Form, Quarterdeck, eventually, heavy};
+
+const KILLS: usize = 20;
+const SESSIONS: usize = 4;
+const EACH: usize = 6 << 20;
+
+/// Reads to the end through however many connections it takes, counting bytes.
+fn follow(client: &mut Client, form: Form, id: &str, progress: &AtomicUsize) {
+    while !client.view.exited(id) {
+        let before = client.view.bytes(id).len();
+        if client.pump().is_err() {
+            client.reconnect(form);
+        }
+        assert!(client.view.faults.is_empty(), "{:?}", client.view.faults);
+        progress.fetch_add(client.view.bytes(id).len() - before, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn twenty_kills_of_the_server_under_load_lose_nothing() {
+    let _alone = heavy();
+    let quarterdeck = Quarterdeck::start();
+    let forms = [Form::Json, Form::Binary, Form::Acked, Form::Json];
+    let progress = AtomicUsize::new(0);
+    let sessions: Vec<_> = (0..SESSIONS)
+        .map(|n| {
+            let written = payload::text(n as u64, EACH);
+            let path = payload::file(quarterdeck.dir(), &format!("payload-{n}"), &written);
+            (quarterdeck.api().run(&payload::stream(&path)), written)
+        })
+        .collect();
+    let mut clients: Vec<_> = forms.iter().map(|form| quarterdeck.connect(*form)).collect();
+    for (client, (id, _)) in clients.iter_mut().zip(&sessions) {
+        client.attach(id);
+        client.begin(id);
+    }
+    thread::scope(|scope| {
+        for ((client, (id, written)), form) in clients.iter_mut().zip(&sessions).zip(forms) {
+            let progress = &progress;
+            scope.spawn(move || {
+                follow(client, form, id, progress);
+                let terminal = client.view.terminal(id);
+                assert_eq!(terminal.exits.last().map(|exit| exit["exitCode"].clone()), Some(json!(7)));
+                assert_eq!(terminal.gaps, []);
+                assert_same(&terminal.bytes[READY.len()..], written);
+            });
+        }
+        for kill in 1..=KILLS {
+            // By progress and not by time, so that every kill hits the load.
+            let due = kill * SESSIONS * EACH / (KILLS + 2);
+            eventually("the clients got further", || (progress.load(Ordering::Relaxed) >= due).then_some(()));
+            quarterdeck.kill_server();
+        }
+    });
+    let health = quarterdeck.api().get("/api/health").json_of(200);
+    assert_eq!(health["serverRestarts"], json!(KILLS));
+    assert_eq!(health["sessionCount"], json!(SESSIONS));
+}
+
+#[test]
+fn sessions_keep_everything_when_the_server_is_killed() {
+    let quarterdeck = Quarterdeck::start();
+    let api = quarterdeck.api();
+    let ended = api.shell("printf done; exit 3");
+    api.wait_for_exit(&ended);
+    let living = api.create(&json!({
+        "name": "living", "command": payload::shell("stty raw -echo; printf here; exec cat"), "cols": 101, "rows": 33,
+    }));
+    let id = crate::support::http::id_of(&living);
+    api.wait_for(&id, "running", |session| session["outputOffset"] == json!(4));
+    let before = [api.session(&ended), api.session(&id)];
+
+    quarterdeck.kill_server();
+    assert_eq!([api.session(&ended), api.session(&id)], before);
+    let mut client = quarterdeck.connect(Form::Json);
+    client.attach(&ended);
+    client.attach(&id);
+    client.wait_for_exit(&ended);
+    assert_eq!(client.view.text(&ended), "done");
+    client.input(&id, " and there");
+    client.wait_until("the old session answers", |view| view.text(&id) == "here and there");
+}
+
+#[test]
+fn requests_made_while_no_server_runs_wait_and_succeed() {
+    let quarterdeck = Quarterdeck::start();
+    for round in 1..=3 {
+        quarterdeck.kill_server();
+        let id = quarterdeck.api().shell("exit 0");
+        quarterdeck.api().wait_for_exit(&id);
+        quarterdeck.api().remove(&id);
+        let health = quarterdeck.api().get("/api/health").json_of(200);
+        assert_eq!(health["serverRestarts"], json!(round));
+    }
+}
+
+#[test]
+fn an_exit_while_no_server_runs_is_told_by_the_next_one() {
+    let quarterdeck = Quarterdeck::start();
+    let api = quarterdeck.api();
+    let id =
+        api.shell("stty raw -echo; printf R; head -c 1 >/dev/null; until [ -e dead ]; do :; done; printf last; exit 9");
+    let mut client = quarterdeck.connect(Form::Json);
+    client.attach(&id);
+    client.begin(&id);
+    quarterdeck.kill_server();
+    std::fs::write(quarterdeck.dir().join("dead"), "").expect("a file");
+    client.reconnect(Form::Json);
+    assert_eq!(client.wait_for_exit(&id)["exitCode"], json!(9));
+    assert_eq!(client.view.text(&id), "Rlast");
+}

@@ -1,0 +1,84 @@
+//! Somebody who minds their own business while others misbehave.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::client::{Client, Form};
+use super::http::Api;
+use super::payload::shell;
+use super::process::descriptors;
+use super::quarterdeck::Quarterdeck;
+use super::{eventually, patience, payload};
+
+/// A user with a session that echoes, there before and after the misdeed.
+pub struct Bystander<'q> {
+    quarterdeck: &'q Quarterdeck,
+    api: Api,
+    client: Client,
+    id: String,
+    typed: String,
+    before: (usize, usize),
+    server: i32,
+}
+
+impl<'q> Bystander<'q> {
+    /// Opens the session, tries it, and counts descriptors.
+    pub fn of(quarterdeck: &'q Quarterdeck) -> Self {
+        let api = quarterdeck.api();
+        let echo = shell("stty raw -echo; exec cat");
+        let id = super::http::id_of(&api.create(&json!({ "command": echo, "name": "bystander" })));
+        let mut client = quarterdeck.connect(Form::Binary);
+        client.attach(&id);
+        // Typed bytes are echoed by the terminal itself until it is raw.
+        wait_until_raw(&api, &id);
+        let mut bystander = Self { quarterdeck, api, client, id, typed: String::new(), before: (0, 0), server: 0 };
+        bystander.exchange();
+        bystander.before = quarterdeck.descriptor_counts();
+        bystander.server = quarterdeck.server();
+        bystander
+    }
+
+    /// Types a line and waits until it comes back.
+    fn exchange(&mut self) {
+        let line = format!("line {} of the bystander\n", self.typed.len());
+        self.client.input(&self.id, &line);
+        self.typed += &line;
+        let (id, wanted) = (self.id.clone(), self.typed.len());
+        self.client.wait_until("the bystander's line came back", |view| view.bytes(&id).len() >= wanted);
+    }
+
+    /// Asserts that nothing was lost, nobody was disturbed and no descriptor
+    /// leaked, in init or in the server, and that the server is still the same.
+    #[track_caller]
+    pub fn check(mut self) {
+        self.exchange();
+        let terminal = self.client.view.terminal(&self.id);
+        payload::assert_same(&terminal.bytes, self.typed.as_bytes());
+        assert_eq!((terminal.gaps.len(), terminal.exits.len()), (0, 0));
+        assert_eq!(self.quarterdeck.server(), self.server, "the server was started again");
+        self.check_descriptors();
+        self.client.close();
+        self.api.remove(&self.id);
+    }
+
+    #[track_caller]
+    fn check_descriptors(&self) {
+        let start = Instant::now();
+        while self.quarterdeck.descriptor_counts() != self.before {
+            let now = [self.quarterdeck.init, self.server].map(descriptors);
+            assert!(start.elapsed() < patience(), "leaked: {:?} descriptors before, now {now:#?}", self.before);
+            thread::park_timeout(Duration::from_millis(3));
+        }
+    }
+}
+
+/// Waits until a session's terminal is raw, by its program's own terminal.
+fn wait_until_raw(api: &Api, id: &str) {
+    let pid = super::http::pid_of(&api.session(id));
+    eventually("cat runs on a raw terminal", || {
+        let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+        (name.trim() == "cat").then_some(())
+    });
+}

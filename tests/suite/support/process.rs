@@ -1,0 +1,89 @@
+//! What /proc says about processes.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use super::eventually;
+
+/// Descriptor numbers of a process and what they point to.
+pub fn descriptors(pid: i32) -> BTreeMap<u32, PathBuf> {
+    let dir = fs::read_dir(format!("/proc/{pid}/fd")).unwrap_or_else(|e| panic!("descriptors of {pid}: {e}"));
+    dir.filter_map(|entry| {
+        let entry = entry.ok()?;
+        Some((entry.file_name().to_str()?.parse().ok()?, fs::read_link(entry.path()).ok()?))
+    })
+    .collect()
+}
+
+/// One field of /proc/PID/status.
+pub fn status(pid: i32, field: &str) -> String {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_else(|e| panic!("status of {pid}: {e}"));
+    let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    line.unwrap_or_else(|| panic!("no {field} in {text}")).trim().to_owned()
+}
+
+/// The environment a process was started with, in order of the names.
+pub fn environment(pid: i32) -> BTreeMap<String, String> {
+    let bytes = fs::read(format!("/proc/{pid}/environ")).unwrap_or_else(|e| panic!("environment of {pid}: {e}"));
+    let text = String::from_utf8(bytes).expect("an environment in UTF-8");
+    let pairs = text.split_terminator('\0').filter_map(|pair| pair.split_once('='));
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// /proc/PID/limits, one line a limit.
+pub fn limits(pid: i32) -> Vec<String> {
+    let text = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap_or_else(|e| panic!("limits of {pid}: {e}"));
+    text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+}
+
+/// The part of /proc/PID/stat that tells who belongs to whom.
+#[derive(Debug)]
+pub struct Stat {
+    /// `Z` for a zombie.
+    pub state: char,
+    pub parent: i32,
+    pub group: i32,
+    pub session: i32,
+    pub tty: i32,
+    /// The terminal's foreground process group.
+    pub foreground: i32,
+}
+
+/// Reads [`Stat`], unless the process is gone.
+pub fn stat(pid: i32) -> Option<Stat> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name may hold spaces and brackets; its own closing one is the last.
+    let mut fields = text[text.rfind(')')? + 1..].split_whitespace();
+    let state = fields.next()?.chars().next()?;
+    let mut number = || fields.next()?.parse().ok();
+    Some(Stat { state, parent: number()?, group: number()?, session: number()?, tty: number()?, foreground: number()? })
+}
+
+/// Every process id there is.
+fn all() -> impl Iterator<Item = i32> {
+    let dir = fs::read_dir("/proc").expect("/proc");
+    dir.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+}
+
+/// The living and dead children of a process.
+pub fn children(parent: i32) -> Vec<i32> {
+    all().filter(|pid| stat(*pid).is_some_and(|stat| stat.parent == parent)).collect()
+}
+
+/// Processes whose environment holds `mark`, with their command lines.
+pub fn marked(mark: &str) -> Vec<(i32, String)> {
+    let holds = |pid: &i32| {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.windows(mark.len()).any(|window| window == mark.as_bytes())
+    };
+    let name = |pid| fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default().replace('\0', " ");
+    all().filter(holds).map(|pid| (pid, name(pid))).collect()
+}
+
+/// Waits until nothing with `mark` in its environment is left.
+pub fn wait_until_none_marked(mark: &str) {
+    eventually(&format!("no process of {mark} is left; seen: {:?}", marked(mark)), || {
+        marked(mark).is_empty().then_some(())
+    });
+}

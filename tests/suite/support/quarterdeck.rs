@@ -1,0 +1,249 @@
+//! The program under test, running.
+
+use std::io::{Error, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::thread;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, Uid};
+use tempfile::TempDir;
+
+use super::client::{Client, Form};
+use super::http::Api;
+use super::log::Log;
+use super::process::{self, children, descriptors};
+use super::{eventually, pid1};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_quarterdeck");
+
+/// How to start it, where that differs from the usual.
+#[derive(Default)]
+pub struct Setup<'a> {
+    /// Further flags of `init`.
+    pub args: &'a [&'a str],
+    /// Further variables of init's environment.
+    pub env: &'a [(&'a str, &'a str)],
+    /// As PID 1 of a namespace.
+    pub pid1: bool,
+    /// Does not say where it listens, so only the Unix socket reaches it.
+    pub silent: bool,
+    /// Shell commands that run before in the process that becomes init.
+    pub before: &'a str,
+}
+
+/// A running `quarterdeck init` in a directory and an environment of its own.
+pub struct Quarterdeck {
+    dir: TempDir,
+    child: Child,
+    log: Log,
+    address: String,
+    /// Process id of init, as this test sees it.
+    pub init: i32,
+    ended: Option<ExitStatus>,
+}
+
+impl Quarterdeck {
+    /// As a plain process with the usual flags.
+    pub fn start() -> Self {
+        Self::launch(&Setup::default())
+    }
+
+    /// As a plain process with further flags.
+    pub fn with(args: &[&str]) -> Self {
+        Self::launch(&Setup { args, ..Setup::default() })
+    }
+
+    /// As PID 1 of its own namespaces.
+    pub fn as_pid1(args: &[&str]) -> Self {
+        Self::launch(&Setup { args, pid1: true, ..Setup::default() })
+    }
+
+    /// Starts it and waits until it listens.
+    pub fn launch(setup: &Setup<'_>) -> Self {
+        let dir = tempfile::Builder::new().prefix("quarterdeck-").tempdir().expect("a temporary directory");
+        let (mut child, contained) = spawn(setup, dir.path());
+        let log = Log::follow(child.stderr.take().expect("stderr"));
+        let init = i32::try_from(child.id()).expect("a process id");
+        let mut this = Self { dir, child, log, address: String::new(), init, ended: None };
+        if setup.silent {
+            eventually("it is healthy", || this.command(&["health"]).status.success().then_some(()));
+            return this;
+        }
+        let listening = this.log.wait_for_message("Listening");
+        if contained {
+            this.init = children(init).pop().expect("PID 1");
+        }
+        this.address = listening["address"].as_str().unwrap_or_else(|| panic!("no address: {listening}")).to_owned();
+        this
+    }
+
+    /// The directory that is its state, its workspace and its home.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// `HOST:PORT`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    pub fn api(&self) -> Api {
+        Api::at(&self.address)
+    }
+
+    /// A client on the WebSocket.
+    pub fn connect(&self, form: Form) -> Client {
+        Client::connect(&self.address, form)
+    }
+
+    /// Runs one of the client commands.
+    pub fn command(&self, args: &[&str]) -> Output {
+        let socket = self.dir().join("api.sock");
+        run(args.iter().copied().chain(["--socket", &socket.display().to_string()]))
+    }
+
+    /// Process id of the API server as this test sees it: init's child of that
+    /// name, because inside a namespace it has another number.
+    pub fn server(&self) -> i32 {
+        eventually("init has a server process", || {
+            children(self.init).into_iter().find(|pid| {
+                let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+                line.split(|byte| *byte == 0).nth(1) == Some(b"server")
+            })
+        })
+    }
+
+    /// How many descriptors init and the server have open.
+    pub fn descriptor_counts(&self) -> (usize, usize) {
+        (descriptors(self.init).len(), descriptors(self.server()).len())
+    }
+
+    /// Sends init a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.init), signal).expect("init is there to be signalled");
+    }
+
+    /// Kills the API server with SIGKILL and waits until it takes nothing more.
+    pub fn kill_server(&self) {
+        let pid = self.server();
+        kill(Pid::from_raw(pid), Signal::SIGKILL).expect("the server is there to be killed");
+        eventually("the server is dead", || process::stat(pid).is_none_or(|stat| stat.state == 'Z').then_some(()));
+    }
+
+    /// Waits until init ends.
+    pub fn wait(&mut self) -> ExitStatus {
+        let status = eventually("init ends", || self.child.try_wait().expect("waitpid"));
+        self.ended = Some(status);
+        status
+    }
+
+    /// Stops it as `docker stop` does and says how it ended.
+    pub fn stop(&mut self) -> ExitStatus {
+        self.signal(Signal::SIGTERM);
+        self.wait()
+    }
+
+    /// What marks every process of this one in its environment.
+    pub fn mark(&self) -> String {
+        mark(self.dir())
+    }
+}
+
+impl Drop for Quarterdeck {
+    /// Ends it. After a test that went well this is also an assertion: init
+    /// stops when told, with 0, and leaves nothing behind.
+    fn drop(&mut self) {
+        let failed = thread::panicking();
+        if self.ended.is_none() && !failed {
+            assert_eq!(self.stop().code(), Some(0), "exit code after SIGTERM");
+        }
+        if !failed {
+            process::wait_until_none_marked(&self.mark());
+            return;
+        }
+        if self.ended.is_none() {
+            let _ = kill(Pid::from_raw(self.init), Signal::SIGKILL);
+            let _ = self.child.wait();
+        }
+        for (pid, _) in process::marked(&self.mark()) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        self.log.wait_for_end();
+        eprintln!("--- log of quarterdeck\n{}\n---", self.log.lines().join("\n"));
+    }
+}
+
+fn mark(dir: &Path) -> String {
+    format!("QD_SUITE={}", dir.display())
+}
+
+/// The command line and environment every test starts from.
+fn command(setup: &Setup<'_>, dir: &Path) -> Command {
+    let mut command = if setup.before.is_empty() {
+        Command::new(BINARY)
+    } else {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &format!("{}; exec \"$0\" \"$@\"", setup.before), BINARY]);
+        shell
+    };
+    let path = std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".to_owned());
+    let (name, value) = mark(dir).split_once('=').map(|(a, b)| (a.to_owned(), b.to_owned())).expect("a variable");
+    command.args(["init", "--no-auth", "--listen", "127.0.0.1:0", "--session-command", "/bin/bash", "--socket"]);
+    command.arg(dir.join("api.sock")).arg("--state-dir").arg(dir).arg("--workspace").arg(dir).args(setup.args);
+    command.env_clear().env("PATH", path).env("HOME", dir).env("LANG", "C.UTF-8").env(name, value);
+    command.envs(setup.env.iter().copied());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+/// Starts it, and says whether it is contained in namespaces.
+fn spawn(setup: &Setup<'_>, dir: &Path) -> (Child, bool) {
+    let plain = || command(setup, dir).spawn().expect("the binary starts");
+    if !setup.pid1 {
+        return (plain(), false);
+    }
+    let mut first = command(setup, dir);
+    pid1::contain(&mut first);
+    match first.spawn() {
+        Ok(child) => (child, true),
+        // Some systems give namespaces to root only. An ordinary user there
+        // still gets every promise that does not need to be PID 1.
+        Err(e) if e.kind() == ErrorKind::PermissionDenied && !Uid::effective().is_root() => {
+            eprintln!("no user namespaces for ordinary users here ({e}): not PID 1 but a child subreaper");
+            (plain(), false)
+        }
+        Err(e) => panic!("namespaces for PID 1: {e}"),
+    }
+}
+
+/// Runs the binary to its end with an empty environment.
+pub fn run<'a>(args: impl IntoIterator<Item = &'a str>) -> Output {
+    run_with(args, &[]).expect("the binary starts")
+}
+
+/// As [`run`], with variables.
+pub fn run_with<'a>(args: impl IntoIterator<Item = &'a str>, env: &[(&str, &str)]) -> Result<Output, Error> {
+    let mut child = Command::new(BINARY);
+    child.args(args).env_clear().env("PATH", "/usr/bin:/bin").envs(env.iter().copied());
+    let mut child = child.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let id = i32::try_from(child.id()).expect("a process id");
+    let start = std::time::Instant::now();
+    while child.try_wait()?.is_none() {
+        if start.elapsed() > super::patience() {
+            let _ = kill(Pid::from_raw(id), Signal::SIGKILL);
+            panic!("{id} did not end by itself: {:?}", child.wait_with_output());
+        }
+        thread::park_timeout(std::time::Duration::from_millis(3));
+    }
+    child.wait_with_output()
+}
+
+/// A path for error tables: something that is surely not there.
+pub fn missing(dir: &Path) -> PathBuf {
+    dir.join("not-there")
+}
