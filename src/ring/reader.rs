@@ -39,6 +39,12 @@ impl RingReader {
         Ok(Self { header, capacity, fd })
     }
 
+    /// Bytes the ring retains at most.
+    #[must_use]
+    pub fn capacity(&self) -> u64 {
+        self.capacity.bytes()
+    }
+
     /// Bytes ever written: the offset of the next byte to come.
     #[must_use]
     pub fn head(&self) -> u64 {

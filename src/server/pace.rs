@@ -35,7 +35,10 @@ pub struct Places {
 
 #[derive(Debug)]
 struct Client {
-    offset: u64,
+    /// What the program may not outrun for this client.
+    place: u64,
+    /// What was handed to its socket.
+    sent: u64,
     behind_since: Option<Instant>,
     wake: Arc<Notify>,
 }
@@ -49,13 +52,13 @@ struct Held {
 impl Places {
     /// Adds a client at `offset`; `wake` is notified of new output.
     pub fn join(&mut self, id: ClientId, offset: u64, wake: Arc<Notify>) {
-        self.clients.insert(id, Client { offset, behind_since: None, wake });
+        self.clients.insert(id, Client { place: offset, sent: offset, behind_since: None, wake });
     }
 
     /// Removes a client; its place is held until then, if a time is given.
     pub fn leave(&mut self, id: ClientId, hold_until: Option<Instant>) {
         if let (Some(client), Some(until)) = (self.clients.remove(&id), hold_until) {
-            self.held.push(Held { offset: client.offset, until });
+            self.held.push(Held { offset: client.place, until });
         }
     }
 
@@ -64,12 +67,14 @@ impl Places {
         self.held.push(Held { offset, until });
     }
 
-    /// A client has had everything below `offset`.
-    pub fn moved(&mut self, id: ClientId, offset: u64) {
+    /// A client was sent everything below `sent`, and everything from `place` on
+    /// must stay readable for it. Neither ever moves back.
+    pub fn moved(&mut self, id: ClientId, place: u64, sent: u64) {
         if let Some(client) = self.clients.get_mut(&id)
-            && offset > client.offset
+            && (place > client.place || sent > client.sent)
         {
-            client.offset = offset;
+            client.place = client.place.max(place);
+            client.sent = client.sent.max(sent);
             client.behind_since = None;
         }
     }
@@ -85,11 +90,12 @@ impl Places {
         self.clients.values().for_each(|client| client.wake.notify_one());
     }
 
-    /// Forgets held places whose time is over and notices who stalls.
-    pub fn tick(&mut self, now: Instant, head: u64) {
+    /// Forgets held places whose time is over and notices who stalls: who takes
+    /// nothing although there is something, or although the program waits for it.
+    pub fn tick(&mut self, now: Instant, head: u64, program_waits: bool) {
         self.held.retain(|held| held.until > now);
         for client in self.clients.values_mut() {
-            if client.offset >= head {
+            if client.sent >= head && !program_waits {
                 client.behind_since = None;
             } else {
                 client.behind_since.get_or_insert(now);
@@ -101,7 +107,7 @@ impl Places {
     #[must_use]
     pub fn pace(&self, now: Instant) -> u64 {
         let keeps_up = |c: &&Client| c.behind_since.is_none_or(|since| now.duration_since(since) < STALL);
-        let clients = self.clients.values().filter(keeps_up).map(|client| client.offset);
+        let clients = self.clients.values().filter(keeps_up).map(|client| client.place);
         let held = self.held.iter().filter(|held| held.until > now).map(|held| held.offset);
         clients.chain(held).max().unwrap_or(FREE_RUN)
     }
@@ -129,28 +135,38 @@ mod tests {
     #[test]
     fn a_place_never_moves_back() {
         let mut places = places(&[5]);
-        places.moved(0, 3);
+        places.moved(0, 3, 3);
         assert_eq!(places.pace(Instant::now()), 5);
     }
 
     #[test]
     fn a_stalled_client_loses_its_say_until_it_moves() {
         let (mut places, start) = (places(&[5]), Instant::now());
-        places.tick(start, 10);
+        places.tick(start, 10, false);
         assert_eq!(places.pace(start), 5);
         let later = start + STALL;
-        places.tick(later, 10);
+        places.tick(later, 10, false);
         assert_eq!(places.pace(later), FREE_RUN);
-        places.moved(0, 6);
+        places.moved(0, 6, 8);
         assert_eq!(places.pace(later), 6);
     }
 
     #[test]
     fn a_client_that_has_everything_never_stalls() {
-        let (mut places, start) = (places(&[10]), Instant::now());
-        places.tick(start, 10);
-        places.tick(start + STALL * 2, 10);
-        assert_eq!(places.pace(start + STALL * 2), 10);
+        let (mut places, start) = (places(&[5]), Instant::now());
+        places.moved(0, 7, 10);
+        places.tick(start, 10, false);
+        places.tick(start + STALL * 2, 10, false);
+        assert_eq!(places.pace(start + STALL * 2), 7);
+    }
+
+    #[test]
+    fn a_client_that_takes_all_and_acknowledges_nothing_cannot_hold_the_program_for_ever() {
+        let (mut places, start) = (places(&[5]), Instant::now());
+        places.moved(0, 5, 10);
+        places.tick(start, 10, true);
+        places.tick(start + STALL, 10, true);
+        assert_eq!(places.pace(start + STALL), FREE_RUN);
     }
 
     #[test]
@@ -159,7 +175,7 @@ mod tests {
         places.leave(1, None);
         places.leave(0, Some(now + LINGER));
         assert_eq!((places.count(), places.pace(now)), (0, 5));
-        places.tick(now + LINGER, 10);
+        places.tick(now + LINGER, 10, false);
         assert_eq!(places.pace(now + LINGER), FREE_RUN);
     }
 }

@@ -213,7 +213,7 @@ impl Session {
     pub fn keep_pace(&self, now: Instant) {
         let pace = {
             let mut places = lock(&self.places);
-            places.tick(now, self.ring.head());
+            places.tick(now, self.ring.head(), self.ring.writer_waits());
             places.pace(now)
         };
         self.set_pace(pace);
@@ -232,12 +232,12 @@ impl Session {
     /// [`BeyondHead`] for an offset that no byte has yet.
     pub fn attach(self: &Arc<Self>, start: Start, wake: Arc<Notify>) -> Result<Attachment, BeyondHead> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let head = self.ring.head();
+        let (oldest, head) = (self.ring.oldest(), self.ring.head());
         let (asked, offset) = match start {
             Start::Live => (head, head),
             Start::Oldest => (self.safe_oldest(), self.safe_oldest()),
             Start::At(offset) if offset > head => return Err(BeyondHead { head }),
-            Start::At(offset) if offset < self.ring.oldest() => (offset, self.safe_oldest()),
+            Start::At(offset) if offset < oldest => (offset, self.safe_oldest()),
             Start::At(offset) => (offset, offset),
         };
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -248,7 +248,7 @@ impl Session {
             places.pace(now)
         };
         self.set_pace(pace);
-        Ok(Attachment { session: Arc::clone(self), id, asked, offset, is_detached: false })
+        Ok(Attachment { session: Arc::clone(self), id, asked, offset, oldest, head, is_detached: false })
     }
 
     /// Writes all of `bytes` to the terminal, in order, waiting for the program
@@ -263,15 +263,30 @@ impl Session {
         let master = lock(&self.master).clone().ok_or(InputError::NotRunning)?;
         let mut written = 0;
         while written < bytes.len() {
-            let write = master.async_io(Interest::WRITABLE, |fd| pty::write(fd, &bytes[written..]));
-            match tokio::time::timeout(patience, write).await {
+            match tokio::time::timeout(patience, write_some(&master, &bytes[written..])).await {
                 Ok(Ok(n)) => written += n,
-                Ok(Err(e)) if e.raw_os_error() == Some(libc::EIO) => return Err(InputError::NotRunning),
-                Ok(Err(e)) => return Err(InputError::Io(e)),
+                Ok(Err(error)) => return Err(error),
                 Err(_) => return Err(InputError::NotRead(written)),
             }
         }
         Ok(())
+    }
+}
+
+/// Waits until the terminal takes something.
+async fn write_some(master: &Watched, bytes: &[u8]) -> Result<usize, InputError> {
+    loop {
+        let mut ready = master.writable().await.map_err(InputError::Io)?;
+        match ready.try_io(|fd| pty::write(fd, bytes)) {
+            Ok(Ok(n)) => return Ok(n),
+            Ok(Err(e)) if e.raw_os_error() == Some(libc::EIO) => return Err(InputError::NotRunning),
+            Ok(Err(e)) => return Err(InputError::Io(e)),
+            // A terminal that nobody has open any more polls as hung up and
+            // ready for ever, and still takes nothing once its buffer is full:
+            // waiting for it would spin.
+            Err(_) if ready.ready().is_write_closed() => return Err(InputError::NotRunning),
+            Err(_) => {}
+        }
     }
 }
 
@@ -286,15 +301,31 @@ pub struct Attachment {
     pub asked: u64,
     /// The offset it starts at.
     pub offset: u64,
+    /// The oldest offset at that moment.
+    pub oldest: u64,
+    /// The head at that moment.
+    pub head: u64,
     is_detached: bool,
 }
 
 impl Attachment {
-    /// The client has had everything below `offset`.
-    pub fn moved(&self, offset: u64) {
+    /// The client was sent everything below `sent` and says that it has everything
+    /// below `acked`.
+    pub fn acked(&self, acked: u64, sent: u64) {
+        self.moved(acked, sent);
+    }
+
+    /// The client was sent everything below `sent` and acknowledges nothing. What
+    /// waits in the sockets between is lost to it if the connection breaks, so
+    /// half of the ring is kept readable behind it.
+    pub fn sent(&self, sent: u64) {
+        self.moved(sent.saturating_sub(self.session.ring.capacity() / 2), sent);
+    }
+
+    fn moved(&self, place: u64, sent: u64) {
         let pace = {
             let mut places = lock(&self.session.places);
-            places.moved(self.id, offset);
+            places.moved(self.id, place, sent);
             places.pace(Instant::now())
         };
         self.session.set_pace(pace);

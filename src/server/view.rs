@@ -60,6 +60,8 @@ pub struct SessionView {
     pub is_stuck: bool,
     pub output_offset: u64,
     pub oldest_offset: u64,
+    /// Whether the program has ended and its last byte is in the output.
+    pub output_complete: bool,
     pub clients: usize,
 }
 
@@ -92,6 +94,7 @@ impl SessionView {
             is_stuck: false,
             output_offset: session.head(),
             oldest_offset: session.oldest(),
+            output_complete: exit.is_some_and(|e| e.drained_at.is_some()),
             clients: session.client_count(),
         }
     }

@@ -93,8 +93,8 @@ impl Channel {
             session_id: self.id,
             channel: self.number,
             offset: self.attachment.offset,
-            head: session.head(),
-            oldest: session.oldest(),
+            head: self.attachment.head,
+            oldest: self.attachment.oldest,
             cols: size.cols(),
             rows: size.rows(),
         };
@@ -118,7 +118,7 @@ impl Channel {
         }
         if offset > self.acked {
             self.acked = offset;
-            self.attachment.moved(offset);
+            self.attachment.acked(offset, self.cursor);
         }
         true
     }
@@ -243,14 +243,15 @@ impl Channel {
         let gap = say(&self.gap(self.cursor, to));
         self.cursor = to;
         self.acked = self.acked.max(to);
-        self.attachment.moved(to);
+        self.attachment.acked(to, to);
         held.into_iter().chain([gap]).collect()
     }
 
     /// The message was handed to the socket.
     pub fn sent(&self) {
-        if !matches!(self.window, Window::Bytes(_)) {
-            self.attachment.moved(self.cursor);
+        match self.window {
+            Window::Bytes(_) => self.attachment.acked(self.acked, self.cursor),
+            Window::Unlimited | Window::FromFirstAck(_) => self.attachment.sent(self.cursor),
         }
     }
 
