@@ -86,6 +86,17 @@ test('search finds text in the scrollback', async () => {
   await deck.page.getByRole('search').waitFor({ state: 'detached' });
 });
 
+test('a selected word is copied', async () => {
+  await deck.page.context().grantPermissions(['clipboard-read', 'clipboard-write'], { origin: server.url });
+  await deck.page.keyboard.type('echo copy$((40 + 2))me\n');
+  await deck.lineAppears(await deck.activeId(), 'copy42me');
+  const word = deck.page.locator('[role=tabpanel]:not([hidden]) .xterm-rows').getByText('copy42me', { exact: true });
+  // Forced: xterm takes the mouse with a layer over its rows.
+  await word.dblclick({ force: true });
+  await deck.page.keyboard.press('Control+Shift+C');
+  await deck.page.waitForFunction(async () => (await navigator.clipboard.readText()) === 'copy42me');
+});
+
 const refusals = [
   { label: 'Name', value: 'no/slashes', words: /name/i },
   { label: 'Command', value: '/no/such/program', words: /executing the program.*No such file/ },
