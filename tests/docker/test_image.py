@@ -1,6 +1,7 @@
 """The images themselves: what is in them and how they are used by authors of other images."""
 
 import pathlib
+import re
 import tempfile
 import unittest
 
@@ -28,6 +29,16 @@ class ImageTest(ContainerTest):
             session = container.create_session("bash", "-c", "git --version; wc -l </etc/ssl/certs/ca-certificates.crt; pwd")
             output = container.await_output(session, "/workspace")
             self.assertRegex(output, r"git version \d+[^\n]*\n[1-9]\d*\r\n/workspace")
+
+    def test_real_page_is_built_in(self):
+        with Container() as container:
+            status, page = container.curl("/")
+            self.assertEqual(status, 200)
+            # A binary built without Node.js has a page as well, but one without a script.
+            script = re.search(r'<script[^>]* src="([^"]+)"', page)
+            self.assertIsNotNone(script, page)
+            status, _ = container.curl(script.group(1))
+            self.assertEqual(status, 200)
 
     def test_unknown_option_is_refused_with_exit_code_2(self):
         result = docker("run", "--rm", IMAGE, "--no-such-option", check=False)
