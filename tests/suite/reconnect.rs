@@ -1,6 +1,6 @@
 //! Connections come and go; the stream has no seam.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, TryRecvError};
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -31,16 +31,19 @@ fn two_hundred_reconnects_under_load_lose_and_double_nothing() {
     let path = payload::file(quarterdeck.dir(), "payload", &written);
     let id = api.run(&payload::stream(&path));
 
-    let done = AtomicU64::new(0);
+    let (over, end) = mpsc::channel::<()>();
     thread::scope(|scope| {
         scope.spawn(|| {
+            let end = end;
             let mut listener = quarterdeck.connect(Form::Binary);
             listener.attach(&noise);
-            while done.load(Ordering::Relaxed) == 0 {
+            // Ends when the other end is dropped, in whatever way.
+            while end.try_recv() == Err(TryRecvError::Empty) {
                 listener.pump().expect("the neighbour's connection");
                 listener.view.terminal(&noise).bytes.clear();
             }
         });
+        let over = over;
         let mut client = quarterdeck.connect(Form::Json);
         client.attach(&id);
         client.begin(&id);
@@ -53,7 +56,7 @@ fn two_hundred_reconnects_under_load_lose_and_double_nothing() {
             client.reconnect(*random.choice(&[Form::Json, Form::Binary, Form::Acked]).expect("a form"));
         }
         let exit = client.wait_for_exit(&id);
-        done.store(1, Ordering::Relaxed);
+        drop(over);
         assert_eq!(exit["exitCode"], json!(7));
         assert_eq!(client.view.terminal(&id).gaps, []);
         assert_same(client.view.bytes(&id), &[READY, &written].concat());

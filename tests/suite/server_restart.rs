@@ -2,11 +2,12 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Instant;
 
 use serde_json::json;
 
 use crate::support::payload::{self, READY, assert_same};
-use crate::support::{Client, Form, Quarterdeck, eventually, heavy};
+use crate::support::{Client, Form, Quarterdeck, eventually, heavy, patience};
 
 const KILLS: usize = 20;
 const SESSIONS: usize = 4;
@@ -14,7 +15,9 @@ const EACH: usize = 6 << 20;
 
 /// Reads to the end through however many connections it takes, counting bytes.
 fn follow(client: &mut Client, form: Form, id: &str, progress: &AtomicUsize) {
+    let start = Instant::now();
     while !client.view.exited(id) {
+        assert!(start.elapsed() < patience() * 2, "{id} stands still at {}", client.view.bytes(id).len());
         let before = client.view.bytes(id).len();
         if client.pump().is_err() {
             client.reconnect(form);

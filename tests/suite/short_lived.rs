@@ -17,6 +17,8 @@ fn by_http(quarterdeck: &Quarterdeck, n: usize) {
     let id = api.shell(&script(n));
     let ended = api.wait_for_exit(&id);
     assert_eq!(ended["exitCode"], json!(n % 256), "{ended}");
+    // The exit is told at once, the last output may still be on its way.
+    api.wait_for(&id, "drained", |session| session["outputOffset"] == json!(text(n).len()));
     let reply = api.get(&format!("/api/sessions/{id}/output?offset=0"));
     assert_eq!(reply.number("quarterdeck-next-offset"), text(n).len() as u64);
     assert_eq!(String::from_utf8_lossy(&reply.bytes_of(200)), text(n));
