@@ -19,9 +19,6 @@ export function EmptyState({ listed, onCreate }: { listed: boolean; onCreate(): 
       <button type="button" className="button-primary h-9 px-4" onClick={onCreate}>
         <Plus aria-hidden className="size-4" /> New session
       </button>
-      <p className="text-xs text-muted">
-        From a shell in the container: <code className="font-mono text-text">quarterdeck new</code>
-      </p>
     </div>
   );
 }

@@ -55,7 +55,7 @@ export function SessionModal({ onClose }: Props) {
       <form onSubmit={(event) => void submit(event)} noValidate className="flex flex-col gap-4">
         {field('name', 'Name', 'session-1', 'Letters, digits and dashes. Left empty, the lowest free number is taken.')}
         {field('command', 'Command', 'the default of this container', 'A program and its arguments. Quotes work as in a shell; for pipes and variables use sh -c.')}
-        {field('cwd', 'Directory', 'the workspace', 'An absolute path in the container.')}
+        {field('cwd', 'Directory', 'the workspace', 'A path in the container; a relative one starts in the workspace.')}
         {problem && problem.field === null && (
           <p role="alert" className="text-error-text">
             {problem.text}
