@@ -278,6 +278,8 @@ impl Session {
 async fn write_some(master: &Watched, bytes: &[u8]) -> Result<usize, InputError> {
     loop {
         let mut ready = master.writable().await.map_err(InputError::Io)?;
+        // Asked first: a write that takes nothing clears what the guard knows.
+        let is_closed = ready.ready().is_write_closed();
         match ready.try_io(|fd| pty::write(fd, bytes)) {
             Ok(Ok(n)) => return Ok(n),
             Ok(Err(e)) if e.raw_os_error() == Some(libc::EIO) => return Err(InputError::NotRunning),
@@ -285,7 +287,7 @@ async fn write_some(master: &Watched, bytes: &[u8]) -> Result<usize, InputError>
             // A terminal that nobody has open any more polls as hung up and
             // ready for ever, and still takes nothing once its buffer is full:
             // waiting for it would spin.
-            Err(_) if ready.ready().is_write_closed() => return Err(InputError::NotRunning),
+            Err(_) if is_closed => return Err(InputError::NotRunning),
             Err(_) => {}
         }
     }
