@@ -51,6 +51,8 @@ fn text(n: usize) -> String {
 fn of_a_thousand_sessions_every_byte_and_exit_code_arrives() {
     let _alone = heavy();
     let quarterdeck = Quarterdeck::with(&["--max-sessions", "8"]);
+    // Init listens before the server is up; an answer shows that it is.
+    assert_eq!(quarterdeck.api().get("/ready").status, 200);
     let before = quarterdeck.descriptor_counts();
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
@@ -70,9 +72,7 @@ fn of_a_thousand_sessions_every_byte_and_exit_code_arrives() {
         }
     });
     assert_eq!(quarterdeck.api().get("/api/sessions").json_of(200)["sessions"], json!([]));
-    crate::support::eventually("no descriptor is left over", || {
-        (quarterdeck.descriptor_counts() == before).then_some(())
-    });
+    quarterdeck.wait_for_descriptor_counts(before);
     assert_eq!(crate::support::process::children(quarterdeck.init).len(), 1, "somebody was not reaped");
 }
 

@@ -11,7 +11,7 @@ use tungstenite::{Bytes, Error, Message, WebSocket};
 
 use super::http::Api;
 use super::payload::READY;
-use super::view::View;
+use super::view::{Terminal, View};
 use super::{eventually, patience};
 
 /// The two forms of the protocol.
@@ -218,6 +218,9 @@ impl Client {
     pub fn reconnect(&mut self, form: Form) {
         self.cut();
         self.form = form;
+        if form == Form::Json {
+            self.view.terminals.values_mut().for_each(Terminal::forget_unfinished_character);
+        }
         let known: Vec<_> = self.view.terminals.iter().map(|(id, terminal)| (id.clone(), terminal.next)).collect();
         eventually("the server takes connections and attaches", || {
             self.cut();

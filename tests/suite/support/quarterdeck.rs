@@ -4,6 +4,7 @@ use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, Uid};
@@ -13,7 +14,7 @@ use super::client::{Client, Form};
 use super::http::Api;
 use super::log::Log;
 use super::process::{self, children, descriptors};
-use super::{eventually, pid1};
+use super::{eventually, patience, pid1};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_quarterdeck");
 
@@ -121,6 +122,18 @@ impl Quarterdeck {
     /// How many descriptors init and the server have open.
     pub fn descriptor_counts(&self) -> (usize, usize) {
         (descriptors(self.init).len(), descriptors(self.server()).len())
+    }
+
+    /// Waits until init and the server have this many descriptors open: those
+    /// of a connection close a moment after its client is gone.
+    #[track_caller]
+    pub fn wait_for_descriptor_counts(&self, wanted: (usize, usize)) {
+        let start = Instant::now();
+        while self.descriptor_counts() != wanted {
+            let now = [self.init, self.server()].map(descriptors);
+            assert!(start.elapsed() < patience(), "{wanted:?} descriptors expected, open are {now:#?}");
+            thread::park_timeout(Duration::from_millis(3));
+        }
     }
 
     /// Sends init a signal.
@@ -232,13 +245,13 @@ pub fn run_with<'a>(args: impl IntoIterator<Item = &'a str>, env: &[(&str, &str)
     child.args(args).env_clear().env("PATH", "/usr/bin:/bin").envs(env.iter().copied());
     let mut child = child.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let id = i32::try_from(child.id()).expect("a process id");
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     while child.try_wait()?.is_none() {
-        if start.elapsed() > super::patience() {
+        if start.elapsed() > patience() {
             let _ = kill(Pid::from_raw(id), Signal::SIGKILL);
             panic!("{id} did not end by itself: {:?}", child.wait_with_output());
         }
-        thread::park_timeout(std::time::Duration::from_millis(3));
+        thread::park_timeout(Duration::from_millis(3));
     }
     child.wait_with_output()
 }

@@ -83,6 +83,15 @@ impl Terminal {
         self.ended = false;
     }
 
+    /// Steps back to a whole character: who read bytes and now wants text must
+    /// not begin inside one.
+    pub fn forget_unfinished_character(&mut self) {
+        let tail = &self.bytes[self.bytes.len().saturating_sub(4)..];
+        let unfinished = tail.utf8_chunks().last().map_or(0, |chunk| chunk.invalid().len());
+        self.bytes.truncate(self.bytes.len() - unfinished);
+        self.next = self.next.map(|next| next - unfinished as u64);
+    }
+
     /// The offset to acknowledge, if that is due.
     pub fn due(&mut self, every: u64) -> Option<u64> {
         let next = self.next.filter(|next| self.channel.is_some() && *next >= self.acknowledged + every)?;
