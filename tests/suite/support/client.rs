@@ -243,8 +243,8 @@ impl Client {
 
     /// What to print when a wait fails: everything but the bytes.
     fn summary(&self) -> String {
-        let mut text = format!("closed: {:?}; messages: {:?}", self.view.closed, self.view.messages);
-        text.truncate(text.floor_char_boundary(4000));
+        let messages: String = format!("{:?}", self.view.messages).chars().take(4000).collect();
+        let mut text = format!("closed: {:?}; messages: {messages}", self.view.closed);
         for (id, terminal) in &self.view.terminals {
             let tail = &terminal.bytes[terminal.bytes.len().saturating_sub(300)..];
             text += &format!(

@@ -41,6 +41,8 @@ pub struct Quarterdeck {
     address: String,
     /// Process id of init, as this test sees it.
     pub init: i32,
+    /// It is PID 1 of its own namespace.
+    pub contained: bool,
     ended: Option<ExitStatus>,
 }
 
@@ -66,7 +68,7 @@ impl Quarterdeck {
         let (mut child, contained) = spawn(setup, dir.path());
         let log = Log::follow(child.stderr.take().expect("stderr"));
         let init = i32::try_from(child.id()).expect("a process id");
-        let mut this = Self { dir, child, log, address: String::new(), init, ended: None };
+        let mut this = Self { dir, child, log, address: String::new(), init, contained, ended: None };
         if setup.silent {
             eventually("it is healthy", || this.command(&["health"]).status.success().then_some(()));
             return this;

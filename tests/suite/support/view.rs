@@ -199,7 +199,7 @@ impl Terminal {
             "session.attached" => {
                 let channel = u16::try_from(number("channel")?).map_err(|_| "no channel number")?;
                 let (offset, head, oldest) = (number("offset")?, number("head")?, number("oldest")?);
-                (number("cols")?, number("rows")?);
+                number("cols").and(number("rows"))?;
                 self.attached.push(message.clone());
                 (self.channel, self.ended) = (Some(channel), false);
                 self.acknowledged = offset;
