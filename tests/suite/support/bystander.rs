@@ -31,7 +31,7 @@ impl<'q> Bystander<'q> {
         wait_until_raw(&api, &id);
         let mut bystander = Self { quarterdeck, api, client, id, typed: String::new(), before: (0, 0), server: 0 };
         bystander.exchange();
-        bystander.before = quarterdeck.descriptor_counts();
+        bystander.before = quarterdeck.settled_descriptor_counts(1);
         bystander.server = quarterdeck.server();
         bystander
     }

@@ -126,6 +126,16 @@ impl Quarterdeck {
         (descriptors(self.init).len(), descriptors(self.server()).len())
     }
 
+    /// The same at rest: only this many connections are open, and those of
+    /// earlier requests are closed.
+    #[track_caller]
+    pub fn settled_descriptor_counts(&self, connections: usize) -> (usize, usize) {
+        assert_eq!(self.api().get("/health").status, 200, "init listens before the server is up");
+        let port = self.address.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+        eventually("earlier connections are closed", || (process::connections(port) == connections).then_some(()));
+        self.descriptor_counts()
+    }
+
     /// Waits until init and the server have this many descriptors open: those
     /// of a connection close a moment after its client is gone.
     #[track_caller]
