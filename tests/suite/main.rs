@@ -1,5 +1,7 @@
 //! The integration suite: the real binary, driven through its real interfaces.
 
+#![allow(clippy::print_stderr, reason = "the harness shows what a failed test printed")]
+
 mod support;
 
 mod bad_command_line;

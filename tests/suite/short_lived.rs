@@ -51,7 +51,7 @@ fn text(n: usize) -> String {
 fn of_a_thousand_sessions_every_byte_and_exit_code_arrives() {
     let _alone = heavy();
     let quarterdeck = Quarterdeck::with(&["--max-sessions", "8"]);
-    let before = quarterdeck.descriptor_counts();
+    let before = quarterdeck.settled_descriptor_counts(0);
     let next = AtomicUsize::new(0);
     thread::scope(|scope| {
         for worker in 0..AT_ONCE {
@@ -70,9 +70,7 @@ fn of_a_thousand_sessions_every_byte_and_exit_code_arrives() {
         }
     });
     assert_eq!(quarterdeck.api().get("/api/sessions").json_of(200)["sessions"], json!([]));
-    crate::support::eventually("no descriptor is left over", || {
-        (quarterdeck.descriptor_counts() == before).then_some(())
-    });
+    quarterdeck.wait_for_descriptor_counts(before);
     assert_eq!(crate::support::process::children(quarterdeck.init).len(), 1, "somebody was not reaped");
 }
 

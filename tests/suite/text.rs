@@ -28,7 +28,7 @@ fn a_character_split_between_reads_is_held_back_until_it_is_whole() {
     binary.attach(&id);
     // Input before `stty raw` would be echoed: raw means that ISIG is off,
     // which the foreground program shows by reading.
-    api.wait_for(&id, "raw", |session| raw(session));
+    api.wait_for(&id, "raw", raw);
     for (count, byte) in TEXT.bytes().enumerate() {
         let _ = api.input(&id, b"!").json_of(200);
         binary.wait_until("the byte came", |view| view.bytes(&id).len() == count + 1);

@@ -1,16 +1,12 @@
 //! Somebody who minds their own business while others misbehave.
 
-use std::thread;
-use std::time::{Duration, Instant};
-
 use serde_json::json;
 
 use super::client::{Client, Form};
 use super::http::Api;
 use super::payload::shell;
-use super::process::descriptors;
 use super::quarterdeck::Quarterdeck;
-use super::{eventually, patience, payload};
+use super::{eventually, payload};
 
 /// A user with a session that echoes, there before and after the misdeed.
 pub struct Bystander<'q> {
@@ -35,7 +31,7 @@ impl<'q> Bystander<'q> {
         wait_until_raw(&api, &id);
         let mut bystander = Self { quarterdeck, api, client, id, typed: String::new(), before: (0, 0), server: 0 };
         bystander.exchange();
-        bystander.before = quarterdeck.descriptor_counts();
+        bystander.before = quarterdeck.settled_descriptor_counts(1);
         bystander.server = quarterdeck.server();
         bystander
     }
@@ -58,19 +54,9 @@ impl<'q> Bystander<'q> {
         payload::assert_same(&terminal.bytes, self.typed.as_bytes());
         assert_eq!((terminal.gaps.len(), terminal.exits.len()), (0, 0));
         assert_eq!(self.quarterdeck.server(), self.server, "the server was started again");
-        self.check_descriptors();
+        self.quarterdeck.wait_for_descriptor_counts(self.before);
         self.client.close();
         self.api.remove(&self.id);
-    }
-
-    #[track_caller]
-    fn check_descriptors(&self) {
-        let start = Instant::now();
-        while self.quarterdeck.descriptor_counts() != self.before {
-            let now = [self.quarterdeck.init, self.server].map(descriptors);
-            assert!(start.elapsed() < patience(), "leaked: {:?} descriptors before, now {now:#?}", self.before);
-            thread::park_timeout(Duration::from_millis(3));
-        }
     }
 }
 

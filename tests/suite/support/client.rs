@@ -11,7 +11,7 @@ use tungstenite::{Bytes, Error, Message, WebSocket};
 
 use super::http::Api;
 use super::payload::READY;
-use super::view::View;
+use super::view::{Terminal, View};
 use super::{eventually, patience};
 
 /// The two forms of the protocol.
@@ -218,6 +218,9 @@ impl Client {
     pub fn reconnect(&mut self, form: Form) {
         self.cut();
         self.form = form;
+        if form == Form::Json {
+            self.view.terminals.values_mut().for_each(Terminal::forget_unfinished_character);
+        }
         let known: Vec<_> = self.view.terminals.iter().map(|(id, terminal)| (id.clone(), terminal.next)).collect();
         eventually("the server takes connections and attaches", || {
             self.cut();
@@ -240,8 +243,8 @@ impl Client {
 
     /// What to print when a wait fails: everything but the bytes.
     fn summary(&self) -> String {
-        let mut text = format!("closed: {:?}; messages: {:?}", self.view.closed, self.view.messages);
-        text.truncate(text.floor_char_boundary(4000));
+        let messages: String = format!("{:?}", self.view.messages).chars().take(4000).collect();
+        let mut text = format!("closed: {:?}; messages: {messages}", self.view.closed);
         for (id, terminal) in &self.view.terminals {
             let tail = &terminal.bytes[terminal.bytes.len().saturating_sub(300)..];
             text += &format!(

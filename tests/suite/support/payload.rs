@@ -53,6 +53,13 @@ pub fn text(seed: u64, len: usize) -> Vec<u8> {
     bytes
 }
 
+/// About `len` bytes of ASCII lines, all different: text that may be cut anywhere.
+pub fn ascii(seed: u64, len: usize) -> Vec<u8> {
+    let mut bytes = text(seed, len);
+    bytes.iter_mut().filter(|byte| !byte.is_ascii()).for_each(|byte| *byte = b'#');
+    bytes
+}
+
 /// A payload in a file, for `cat`.
 pub fn file(dir: &Path, name: &str, bytes: &[u8]) -> PathBuf {
     let path = dir.join(name);

@@ -66,6 +66,19 @@ fn all() -> impl Iterator<Item = i32> {
     dir.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
+/// How many TCP connections the server side of this local port still holds.
+pub fn connections(port: u16) -> usize {
+    const ESTABLISHED: &str = "01";
+    const CLOSE_WAIT: &str = "08";
+    let table = fs::read_to_string("/proc/net/tcp").expect("/proc/net/tcp");
+    let local = format!(":{port:04X}");
+    let held = |line: &&str| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        fields.len() > 3 && fields[1].ends_with(&local) && [ESTABLISHED, CLOSE_WAIT].contains(&fields[3])
+    };
+    table.lines().filter(held).count()
+}
+
 /// The living and dead children of a process.
 pub fn children(parent: i32) -> Vec<i32> {
     all().filter(|pid| stat(*pid).is_some_and(|stat| stat.parent == parent)).collect()

@@ -4,6 +4,7 @@ use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, Uid};
@@ -13,7 +14,7 @@ use super::client::{Client, Form};
 use super::http::Api;
 use super::log::Log;
 use super::process::{self, children, descriptors};
-use super::{eventually, pid1};
+use super::{eventually, patience, pid1};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_quarterdeck");
 
@@ -40,6 +41,8 @@ pub struct Quarterdeck {
     address: String,
     /// Process id of init, as this test sees it.
     pub init: i32,
+    /// It is PID 1 of its own namespace.
+    pub contained: bool,
     ended: Option<ExitStatus>,
 }
 
@@ -65,7 +68,7 @@ impl Quarterdeck {
         let (mut child, contained) = spawn(setup, dir.path());
         let log = Log::follow(child.stderr.take().expect("stderr"));
         let init = i32::try_from(child.id()).expect("a process id");
-        let mut this = Self { dir, child, log, address: String::new(), init, ended: None };
+        let mut this = Self { dir, child, log, address: String::new(), init, contained, ended: None };
         if setup.silent {
             eventually("it is healthy", || this.command(&["health"]).status.success().then_some(()));
             return this;
@@ -121,6 +124,28 @@ impl Quarterdeck {
     /// How many descriptors init and the server have open.
     pub fn descriptor_counts(&self) -> (usize, usize) {
         (descriptors(self.init).len(), descriptors(self.server()).len())
+    }
+
+    /// The same at rest: only this many connections are open, and those of
+    /// earlier requests are closed.
+    #[track_caller]
+    pub fn settled_descriptor_counts(&self, connections: usize) -> (usize, usize) {
+        assert_eq!(self.api().get("/health").status, 200, "init listens before the server is up");
+        let port = self.address.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
+        eventually("earlier connections are closed", || (process::connections(port) == connections).then_some(()));
+        self.descriptor_counts()
+    }
+
+    /// Waits until init and the server have this many descriptors open: those
+    /// of a connection close a moment after its client is gone.
+    #[track_caller]
+    pub fn wait_for_descriptor_counts(&self, wanted: (usize, usize)) {
+        let start = Instant::now();
+        while self.descriptor_counts() != wanted {
+            let now = [self.init, self.server()].map(descriptors);
+            assert!(start.elapsed() < patience(), "{wanted:?} descriptors expected, open are {now:#?}");
+            thread::park_timeout(Duration::from_millis(3));
+        }
     }
 
     /// Sends init a signal.
@@ -232,13 +257,13 @@ pub fn run_with<'a>(args: impl IntoIterator<Item = &'a str>, env: &[(&str, &str)
     child.args(args).env_clear().env("PATH", "/usr/bin:/bin").envs(env.iter().copied());
     let mut child = child.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let id = i32::try_from(child.id()).expect("a process id");
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     while child.try_wait()?.is_none() {
-        if start.elapsed() > super::patience() {
+        if start.elapsed() > patience() {
             let _ = kill(Pid::from_raw(id), Signal::SIGKILL);
             panic!("{id} did not end by itself: {:?}", child.wait_with_output());
         }
-        thread::park_timeout(std::time::Duration::from_millis(3));
+        thread::park_timeout(Duration::from_millis(3));
     }
     child.wait_with_output()
 }

@@ -83,6 +83,15 @@ impl Terminal {
         self.ended = false;
     }
 
+    /// Steps back to a whole character: who read bytes and now wants text must
+    /// not begin inside one.
+    pub fn forget_unfinished_character(&mut self) {
+        let tail = &self.bytes[self.bytes.len().saturating_sub(4)..];
+        let unfinished = tail.utf8_chunks().last().map_or(0, |chunk| chunk.invalid().len());
+        self.bytes.truncate(self.bytes.len() - unfinished);
+        self.next = self.next.map(|next| next - unfinished as u64);
+    }
+
     /// The offset to acknowledge, if that is due.
     pub fn due(&mut self, every: u64) -> Option<u64> {
         let next = self.next.filter(|next| self.channel.is_some() && *next >= self.acknowledged + every)?;
@@ -190,7 +199,7 @@ impl Terminal {
             "session.attached" => {
                 let channel = u16::try_from(number("channel")?).map_err(|_| "no channel number")?;
                 let (offset, head, oldest) = (number("offset")?, number("head")?, number("oldest")?);
-                (number("cols")?, number("rows")?);
+                number("cols").and(number("rows"))?;
                 self.attached.push(message.clone());
                 (self.channel, self.ended) = (Some(channel), false);
                 self.acknowledged = offset;
