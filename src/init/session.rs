@@ -23,6 +23,9 @@ const TURN_BUDGET: u64 = 128 * 1024;
 /// only cost a system call on the way of an echo.
 const WORTH_ANOTHER: u64 = 1024;
 
+/// While somebody types anywhere, the budget of a turn is this.
+const TURN_BUDGET_TYPING: u64 = 8 * 1024;
+
 /// A terminal that gives this much within [`FLOW_WINDOW`] floods.
 const FLOOD: u64 = 4096;
 const FLOW_WINDOW: Duration = Duration::from_millis(2);
@@ -31,7 +34,7 @@ const FLOW_WINDOW: Duration = Duration::from_millis(2);
 /// long after each burst. The kernel holds its program back meanwhile, and the
 /// processor is free for the few microseconds that an echo needs. A flood still
 /// gets several MB/s, more than anybody reads; with nobody typing, all it wants.
-const FLOOD_REST: Duration = Duration::from_micros(400);
+const FLOOD_REST: Duration = Duration::from_micros(1000);
 
 /// A request of the present server that waits for this session.
 pub type RequestNumber = u64;
@@ -152,7 +155,8 @@ impl Session {
     /// terminal is at its end.
     pub fn take_output(&mut self, now_ms: u64, somebody_types: bool) -> bool {
         let start = self.ring.head();
-        let is_closed = self.read_terminal(start + TURN_BUDGET, now_ms);
+        let budget = if somebody_types { TURN_BUDGET_TYPING } else { TURN_BUDGET };
+        let is_closed = self.read_terminal(start + budget, now_ms);
         if somebody_types {
             self.rest_if_flooding(self.ring.head() - start);
         }

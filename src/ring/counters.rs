@@ -103,7 +103,7 @@ mod tests {
     const SLOTS: usize = 2;
 
     fn slot(offset: u64) -> usize {
-        usize::from(offset % CAPACITY != 0)
+        usize::from(!offset.is_multiple_of(CAPACITY))
     }
 
     struct Shared {
