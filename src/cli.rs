@@ -71,11 +71,11 @@ pub struct InitArgs {
     #[arg(long, env = "QUARTERDECK_SCROLLBACK", default_value = "4MiB", value_parser = scrollback, value_name = "SIZE")]
     pub scrollback: ByteSize,
     /// How long a session may take from TERM to KILL
-    #[arg(long, env = "QUARTERDECK_STOP_GRACE", default_value = "5s", value_parser = humantime::parse_duration,
+    #[arg(long, env = "QUARTERDECK_STOP_GRACE", default_value = "5s", value_parser = grace,
           value_name = "TIME")]
     pub stop_grace: Duration,
     /// How long the whole shutdown may take; keep it below the container engine's own limit
-    #[arg(long, env = "QUARTERDECK_SHUTDOWN_GRACE", default_value = "8s", value_parser = humantime::parse_duration,
+    #[arg(long, env = "QUARTERDECK_SHUTDOWN_GRACE", default_value = "8s", value_parser = grace,
           value_name = "TIME")]
     pub shutdown_grace: Duration,
 }
@@ -163,6 +163,14 @@ impl From<FormatArg> for LogFormat {
     }
 }
 
+/// Longest time a flag may give.
+const TIME_MAX: Duration = Duration::from_secs(24 * 3600);
+
+fn grace(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text).map_err(|e| e.to_string())?;
+    if time <= TIME_MAX { Ok(time) } else { Err("give a time of at most 24h".into()) }
+}
+
 fn scrollback(text: &str) -> Result<ByteSize, String> {
     let size: ByteSize = text.parse().map_err(|_| "give a size such as 4MiB or 512KiB".to_owned())?;
     let range = ByteSize::kib(128)..=ByteSize::gib(1);
@@ -225,6 +233,7 @@ mod tests {
             (&["init", "--scrollback", "4 parsecs"], "4MiB"),
             (&["init", "--scrollback", "2GiB"], "1GiB"),
             (&["init", "--stop-grace", "soon"], "soon"),
+            (&["init", "--shutdown-grace", "300000000000y"], "24h"),
             (&["init", "--log-level", "loud"], "loud"),
             (&["init", "--session-command", ""], "empty"),
             (&["init", "--session-command", "a 'b"], "quote"),

@@ -1,5 +1,6 @@
 //! Picks the role and maps its end to an exit code.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use quarterdeck::cli::{self, Cli, Command, Parsed};
@@ -51,12 +52,11 @@ fn answer(result: Result<String, String>) -> Exit {
     }
 }
 
-#[allow(clippy::print_stderr, reason = "the one place that talks to the person at the command line")]
+/// Nobody can be told that standard error is full or gone.
 fn complain(line: &str) {
-    eprintln!("quarterdeck: {line}");
+    let _ = writeln!(std::io::stderr(), "quarterdeck: {line}");
 }
 
-#[allow(clippy::print_stdout, reason = "help and version go to stdout")]
 fn print(text: &str) {
-    print!("{text}");
+    let _ = write!(std::io::stdout(), "{text}");
 }

@@ -21,7 +21,14 @@ const KILL_ROUND: Duration = Duration::from_millis(20);
 /// Between looks at a terminal that nobody of ours holds and that does not end.
 const DRAIN_WAIT: Duration = Duration::from_millis(500);
 /// Rounds of KILL for what is left below init at the very end.
-const LAST_ROUNDS: usize = 50;
+const LAST_ROUNDS: usize = 10;
+/// Rounds of KILL after which what is left is not going to end soon: a process
+/// that waits in the kernel, or one whose rights are above ours.
+const KILL_ROUNDS_MAX: u32 = 50;
+/// Between rounds from then on.
+const SLOW_KILL_ROUND: Duration = Duration::from_secs(1);
+/// Longest drain of a terminal that a stranger goes on writing to.
+const DRAIN_MAX: Duration = Duration::from_secs(10);
 
 impl Init {
     /// Gives a session's lifecycle one input and does what follows from it.
@@ -100,6 +107,7 @@ impl Init {
         if session.leader.take().is_none() {
             return;
         }
+        session.rest_until = None;
         session.record.state.stage = Stage::Ended;
         session.record.state.last_exit = Some(Exit {
             life: session.record.state.life,
@@ -125,7 +133,11 @@ impl Init {
     }
 
     fn signal_members(&mut self, id: SessionId, rung: Rung) {
-        for member in self.members(id) {
+        let members = self.members(id);
+        if rung == Rung::Kill {
+            self.count_kill_round(id, &members);
+        }
+        for member in members {
             match rung {
                 Rung::Hangup => {
                     member.signal(Signal::HUP);
@@ -137,6 +149,22 @@ impl Init {
         }
     }
 
+    /// Tells those who wait for the end of a session that it may not come.
+    fn count_kill_round(&mut self, id: SessionId, left: &[Member]) {
+        let Some(session) = self.table.get_mut(id) else { return };
+        session.kill_rounds = session.kill_rounds.saturating_add(1);
+        if session.kill_rounds != KILL_ROUNDS_MAX {
+            return;
+        }
+        let pids: Vec<String> = left.iter().map(|member| member.pid().to_string()).collect();
+        let pids = pids.join(", ");
+        tracing::error!(sessionId = %id, pids, "Processes of a session could not be ended; trying on, slowly");
+        for number in std::mem::take(&mut session.removers) {
+            let refusal = Refusal::Unkillable(pids.clone());
+            self.server.send(&ToServer::Reply(number, Err(refusal)), &[]);
+        }
+    }
+
     fn arm(&mut self, id: SessionId, wait: Wait) {
         let grace = self.config.stop_grace;
         let Some(session) = self.table.get_mut(id) else { return };
@@ -144,8 +172,12 @@ impl Init {
         let wait = match wait {
             Wait::Hangup => HANGUP_WAIT,
             Wait::Grace => grace,
+            Wait::KillRound if session.kill_rounds >= KILL_ROUNDS_MAX => SLOW_KILL_ROUND,
             Wait::KillRound => KILL_ROUND,
-            Wait::Drain => DRAIN_WAIT,
+            Wait::Drain => {
+                session.drain_since.get_or_insert_with(Instant::now);
+                DRAIN_WAIT
+            }
         };
         session.deadline = Some(Instant::now() + wait);
     }
@@ -155,8 +187,11 @@ impl Init {
     fn close_if_quiet(&mut self, id: SessionId) -> Option<Input> {
         let hurry = self.shutdown.has_begun();
         let session = self.table.get_mut(id)?;
-        let is_held_back = session.ring.is_paused() && !session.is_being_removed && !hurry;
-        if is_held_back || session.ring.head() != session.drain_mark {
+        let is_wanted = !session.is_being_removed && !hurry;
+        let is_held_back = session.ring.is_paused();
+        let is_writing = session.ring.head() != session.drain_mark;
+        let is_long = session.drain_since.is_some_and(|since| since.elapsed() >= DRAIN_MAX);
+        if is_wanted && (is_held_back || is_writing && !is_long) {
             self.arm(id, Wait::Drain);
             return None;
         }

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStringExt;
 
 use crate::model::id::{SessionId, SessionName};
 use crate::model::spec::SessionSpec;
+use crate::sys::service::DescriptorLimit;
 use crate::sys::spawn::Program;
 
 /// Marks every process of a session, as far as it keeps its environment.
@@ -22,7 +23,12 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 ///
 /// # Errors
 /// A text with a NUL byte, which [`SessionSpec::check`] refuses before.
-pub fn program(spec: &SessionSpec, id: SessionId, name: &SessionName) -> Result<Program, std::ffi::NulError> {
+pub fn program(
+    spec: &SessionSpec,
+    id: SessionId,
+    name: &SessionName,
+    limit: DescriptorLimit,
+) -> Result<Program, std::ffi::NulError> {
     let variables = variables(std::env::vars_os(), spec, id, name);
     let path = variables.get(b"PATH".as_slice()).cloned().unwrap_or_default();
     let envp = variables.into_iter().map(|(name, value)| CString::new([name, value].join(&b'=')));
@@ -31,6 +37,7 @@ pub fn program(spec: &SessionSpec, id: SessionId, name: &SessionName) -> Result<
         argv: spec.command.iter().map(|word| CString::new(word.as_str())).collect::<Result<_, _>>()?,
         envp: envp.collect::<Result<_, _>>()?,
         cwd: Some(CString::new(spec.cwd.as_str())?),
+        limit,
     })
 }
 

@@ -17,6 +17,7 @@ use crate::logging::unix_millis;
 use crate::model::id::SessionId;
 use crate::model::signal::Signal;
 use crate::sys::poll::{self, PollFd, PollFlags};
+use crate::sys::service::{DescriptorLimit, raise_descriptor_limit};
 use crate::sys::signals::{Arrived, Signals};
 use crate::sys::{eventfd, reap, spawn};
 
@@ -37,6 +38,8 @@ pub struct Init {
     pub(super) table: Table,
     pub(super) server: ServerChild,
     pub(super) shutdown: Shutdown,
+    /// The limit of open descriptors that sessions start with.
+    pub(super) limit: DescriptorLimit,
     signals: Signals,
     listeners: Listeners,
     /// Rung by the server when it made room in a ring.
@@ -59,10 +62,12 @@ impl Init {
     /// # Errors
     /// No descriptor left, or /proc does not tell which program this is.
     pub fn new(config: Config, signals: Signals, listeners: Listeners) -> io::Result<Self> {
+        let limit = raise_descriptor_limit();
         Ok(Self {
             config,
             table: Table::default(),
-            server: ServerChild::new(Instant::now())?,
+            server: ServerChild::new(Instant::now(), limit)?,
+            limit,
             shutdown: Shutdown::Up,
             signals,
             listeners,
@@ -157,7 +162,7 @@ impl Init {
             match signal {
                 Arrived::Child => self.reap_all(),
                 Arrived::Shutdown => self.ask_shutdown(),
-                Arrived::Replace => self.server.replace("SIGUSR2 asked for it"),
+                Arrived::Replace => self.server.renew(),
                 // Nothing to read again and nothing to sweep in this version;
                 // caught all the same, so that they never end init.
                 Arrived::Hangup | Arrived::Sweep => {}
@@ -202,6 +207,7 @@ impl Init {
         for _ in 0..MESSAGES_A_TURN {
             match self.server.receive() {
                 FromServer::Message(ToInit::Serving) => {
+                    self.server.is_serving();
                     tracing::info!(restarts = self.server.restarts(), "API server ready");
                 }
                 FromServer::Message(ToInit::Request(number, request)) => self.decide(number, request),
@@ -307,6 +313,9 @@ impl Init {
             }
             Step::KillSessions => self.feed_all(Input::Hurry),
             Step::EndServer => {
+                if self.table.iter().any(|s| s.machine.phase != Phase::Ended) {
+                    tracing::error!("Some sessions have processes that could not be ended; ending without them");
+                }
                 self.server.retire();
                 self.server.send(&ToServer::Goodbye, &[]);
             }

@@ -50,11 +50,8 @@ impl Census {
     #[must_use]
     pub fn take(except: Option<Pid>) -> Self {
         let all = procfs::process::all_processes().into_iter().flatten().flatten();
-        let stats: HashMap<i32, Stat> = all
-            .filter_map(|p| p.stat().ok())
-            .filter(|s| s.state != 'Z' && s.state != 'X')
-            .map(|s| (s.pid, s))
-            .collect();
+        let stats: HashMap<i32, Stat> =
+            all.filter_map(|p| p.stat().ok()).filter(is_alive).map(|s| (s.pid, s)).collect();
         let mut ours = descendants(&stats, &[process::own_pid().raw()]);
         if let Some(except) = except {
             ours.remove(&except.raw());
@@ -88,6 +85,12 @@ impl Census {
     fn member(&self, pid: i32) -> Option<Member> {
         Some(Member { pid: Pid::new(pid)?, start: self.stats.get(&pid)?.starttime })
     }
+}
+
+/// A process whose first thread has ended shows as a zombie while its other
+/// threads run on.
+fn is_alive(stat: &Stat) -> bool {
+    !matches!(stat.state, 'Z' | 'X') || stat.num_threads > 1
 }
 
 fn matches(stat: &Stat, key: &SessionKey, is_leader_stale: bool) -> bool {
@@ -125,6 +128,12 @@ fn descendants(stats: &HashMap<i32, Stat>, roots: &[i32]) -> HashSet<i32> {
 }
 
 impl Member {
+    /// Its process id.
+    #[must_use]
+    pub fn pid(self) -> Pid {
+        self.pid
+    }
+
     /// Signals the process, if it is still the same one.
     pub fn signal(self, signal: Signal) {
         match Pidfd::open(self.pid) {

@@ -42,7 +42,7 @@ impl Init {
             let errno = e.raw_os_error().unwrap_or(libc::ENOMEM);
             Refusal::SpawnFailed(SpawnFailure { stage: SpawnStage::Resources, errno })
         })?;
-        session.launch().map_err(Refusal::SpawnFailed)?;
+        session.launch(self.limit).map_err(Refusal::SpawnFailed)?;
         session.starter = Some(number);
         self.table.add(session);
         Ok(None)
@@ -52,11 +52,12 @@ impl Init {
         if self.shutdown.has_begun() {
             return Err(Refusal::ShuttingDown);
         }
+        let limit = self.limit;
         let session = self.table.get_mut(id).filter(|s| !s.is_being_removed).ok_or(Refusal::NotFound)?;
         if session.machine.phase != Phase::Ended {
             return Err(Refusal::AlreadyRunning);
         }
-        session.launch().map_err(Refusal::SpawnFailed)?;
+        session.launch(limit).map_err(Refusal::SpawnFailed)?;
         session.starter = Some(number);
         Ok(None)
     }

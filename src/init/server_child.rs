@@ -12,6 +12,7 @@ use crate::link::codec::{self, MESSAGE_MAX};
 use crate::link::message::{ToInit, ToServer};
 use crate::model::signal::Signal;
 use crate::sys::process::{self, Pid};
+use crate::sys::service::DescriptorLimit;
 use crate::sys::{seqpacket, spawn};
 
 /// Messages that may wait for a server that is busy. One that lets more pile up
@@ -35,6 +36,7 @@ struct Waiting {
 #[derive(Debug)]
 pub struct ServerChild {
     program: PathBuf,
+    limit: DescriptorLimit,
     pid: Option<Pid>,
     link: Option<OwnedFd>,
     report: Option<OwnedFd>,
@@ -44,6 +46,7 @@ pub struct ServerChild {
     backoff: Duration,
     start_at: Option<Instant>,
     down_since: Option<Instant>,
+    is_end_wanted: bool,
     buffer: Vec<u8>,
 }
 
@@ -60,9 +63,10 @@ pub enum FromServer {
 
 impl ServerChild {
     /// A child that is to be started at once.
-    pub fn new(now: Instant) -> io::Result<Self> {
+    pub fn new(now: Instant, limit: DescriptorLimit) -> io::Result<Self> {
         Ok(Self {
             program: std::env::current_exe()?,
+            limit,
             pid: None,
             link: None,
             report: None,
@@ -72,6 +76,7 @@ impl ServerChild {
             backoff: BACKOFF_FIRST,
             start_at: Some(now),
             down_since: None,
+            is_end_wanted: false,
             buffer: vec![0; MESSAGE_MAX],
         })
     }
@@ -105,6 +110,12 @@ impl ServerChild {
         self.start_at = None;
     }
 
+    /// The server accepts connections: it works.
+    pub fn is_serving(&mut self) {
+        self.down_since = None;
+        self.backoff = BACKOFF_FIRST;
+    }
+
     /// Forks and executes this binary as `server`. A failure is tried again
     /// later, with back-off.
     pub fn start(&mut self, now: Instant) -> bool {
@@ -112,7 +123,6 @@ impl ServerChild {
         match self.try_start() {
             Ok(()) => {
                 self.starts += 1;
-                self.down_since = None;
                 true
             }
             Err(reason) => {
@@ -144,6 +154,7 @@ impl ServerChild {
             argv: vec![c"quarterdeck".into(), c"server".into()],
             envp: envp.collect::<Result<_, _>>()?,
             cwd: None,
+            limit: self.limit,
         })
     }
 
@@ -156,17 +167,23 @@ impl ServerChild {
         self.pid = None;
         self.link = None;
         self.outbox.clear();
-        self.down_since = Some(now);
+        self.down_since.get_or_insert(now);
+        if std::mem::take(&mut self.is_end_wanted) {
+            self.start_at = Some(now);
+            return;
+        }
         self.ends.push_back(now);
-        while self.ends.front().is_some_and(|end| now.duration_since(*end) > CRASH_WINDOW) {
+        while self.ends.len() > CRASHES_MAX {
             self.ends.pop_front();
         }
-        self.schedule(now, self.ends.len() >= CRASHES_MAX);
+        let is_crowded = self.ends.len() == CRASHES_MAX
+            && self.ends.front().is_some_and(|first| now.duration_since(*first) <= CRASH_WINDOW);
+        // A wait longer than the first means that no server has served since.
+        self.schedule(now, is_crowded || self.backoff > BACKOFF_FIRST);
     }
 
     fn schedule(&mut self, now: Instant, is_failing: bool) {
         if !is_failing {
-            self.backoff = BACKOFF_FIRST;
             self.start_at = Some(now);
             return;
         }
@@ -229,7 +246,15 @@ impl ServerChild {
         }
     }
 
-    /// Ends this server; the next one starts from scratch.
+    /// Ends this server because somebody wants another one.
+    pub fn renew(&mut self) {
+        tracing::info!("Replacing the API server, as SIGUSR2 asked");
+        self.is_end_wanted = self.pid.is_some();
+        self.signal(Signal::KILL);
+        self.hang_up();
+    }
+
+    /// Ends a server that does not do its work; the next one starts from scratch.
     pub fn replace(&mut self, reason: &str) {
         tracing::error!(reason, "Replacing the API server");
         self.signal(Signal::KILL);

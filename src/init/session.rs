@@ -13,6 +13,7 @@ use crate::model::spec::{SessionSpec, SpawnFailure, SpawnStage, TerminalSize};
 use crate::ring::layout::Capacity;
 use crate::ring::writer::{Filled, RingWriter};
 use crate::sys::process::Pid;
+use crate::sys::service::DescriptorLimit;
 use crate::sys::{pty, spawn};
 
 /// Most bytes taken from one terminal in one turn of the loop, so that a flood
@@ -22,6 +23,9 @@ const TURN_BUDGET: u64 = 128 * 1024;
 /// A read that brings less than this emptied the terminal; trying again would
 /// only cost a system call on the way of an echo.
 const WORTH_ANOTHER: u64 = 1024;
+
+/// How often a terminal is looked at whose program runs but has closed it.
+const CLOSED_REST: Duration = Duration::from_secs(1);
 
 /// While somebody types anywhere, the budget of a turn is this.
 const TURN_BUDGET_TYPING: u64 = 8 * 1024;
@@ -66,6 +70,10 @@ pub struct Session {
     pub removers: Vec<RequestNumber>,
     /// The head at the last look of a drain, to see whether output still comes.
     pub drain_mark: u64,
+    /// When the drain began.
+    pub drain_since: Option<Instant>,
+    /// How often KILL was sent in this life.
+    pub kill_rounds: u32,
     /// Until when a flooding terminal is left alone.
     pub rest_until: Option<Instant>,
     /// Bytes taken since the moment beside it.
@@ -102,6 +110,8 @@ impl Session {
             is_being_removed: false,
             removers: Vec::new(),
             drain_mark: 0,
+            drain_since: None,
+            kill_rounds: 0,
             rest_until: None,
             flow: (0, Instant::now()),
             device: 0,
@@ -113,9 +123,9 @@ impl Session {
     ///
     /// # Errors
     /// The stage that failed; the session is as before.
-    pub fn launch(&mut self) -> Result<(), SpawnFailure> {
+    pub fn launch(&mut self, limit: DescriptorLimit) -> Result<(), SpawnFailure> {
         let failed = |stage, errno: Option<i32>| SpawnFailure { stage, errno: errno.unwrap_or(libc::EIO) };
-        let program = env::program(&self.record.spec, self.record.id, &self.record.name)
+        let program = env::program(&self.record.spec, self.record.id, &self.record.name, limit)
             .map_err(|_| failed(SpawnStage::Exec, Some(libc::EINVAL)))?;
         let size = self.record.state.size;
         let pty = pty::open(size.cols(), size.rows()).map_err(|e| failed(SpawnStage::Pty, e.raw_os_error()))?;
@@ -128,6 +138,9 @@ impl Session {
         self.device = pty.device;
         self.deadline = None;
         self.stop_requested = false;
+        self.drain_since = None;
+        self.kill_rounds = 0;
+        self.rest_until = None;
         self.record.state.stage = Stage::Starting;
         Ok(())
     }
@@ -159,6 +172,12 @@ impl Session {
         let is_closed = self.read_terminal(start + budget, now_ms);
         if somebody_types {
             self.rest_if_flooding(self.ring.head() - start);
+        }
+        if is_closed && self.leader.is_some() {
+            // The program may open its terminal again; until it does, poll(2)
+            // would report the hang-up without end.
+            self.rest_until = Some(Instant::now() + CLOSED_REST);
+            return false;
         }
         is_closed
     }

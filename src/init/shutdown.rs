@@ -2,14 +2,20 @@
 //!
 //! ```text
 //! Up --asked--> Sessions --all ended--> Server --it exited--> Done
-//!                  |  deadline: hurry      |  deadline: kill it
+//!                  | deadline: kill        ^   | deadline: kill it
+//!                  +----> Killing ---------+
+//!                           all ended, or deadline: go on without them
 //! ```
 
 use std::time::{Duration, Instant};
 
 /// What the API server gets to write its last lines; the rest of the grace
 /// belongs to the sessions.
-pub const SERVER_SHARE: Duration = Duration::from_secs(1);
+pub const SERVER_SHARE: Duration = Duration::from_millis(800);
+
+/// What the kernel gets to carry out a KILL. What is left then can't be ended
+/// by us: it waits in the kernel, or runs with rights we don't have.
+const KILL_SHARE: Duration = Duration::from_millis(500);
 
 /// How far the shutdown is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +24,8 @@ pub enum Shutdown {
     Up,
     /// Sessions are ending; at the deadline they are killed.
     Sessions(Instant),
+    /// Sessions were killed; at the deadline the shutdown goes on without them.
+    Killing(Instant),
     /// The server was told goodbye; at the deadline it is killed.
     Server(Instant),
     /// Nothing is left to wait for.
@@ -50,10 +58,14 @@ impl Shutdown {
     pub fn ask(&mut self, now: Instant, grace: Duration) -> Step {
         match *self {
             Self::Up => {
-                *self = Self::Sessions(now + grace.saturating_sub(SERVER_SHARE));
+                *self = Self::Sessions(now + grace.saturating_sub(KILL_SHARE + SERVER_SHARE));
                 Step::EndSessions
             }
-            Self::Sessions(_) => Step::KillSessions,
+            Self::Sessions(_) => {
+                *self = Self::Killing(now + KILL_SHARE);
+                Step::KillSessions
+            }
+            Self::Killing(_) => Step::None,
             Self::Server(_) => Step::KillServer,
             Self::Done => Step::None,
         }
@@ -62,13 +74,17 @@ impl Shutdown {
     /// Looks at the world once a turn.
     pub fn advance(&mut self, now: Instant, sessions_left: bool, server_lives: bool) -> Step {
         match *self {
-            Self::Sessions(_) if !sessions_left => {
+            Self::Sessions(_) | Self::Killing(_) if !sessions_left => {
                 *self = Self::Server(now + SERVER_SHARE);
                 Step::EndServer
             }
             Self::Sessions(deadline) if now >= deadline => {
-                *self = Self::Sessions(now + SERVER_SHARE);
+                *self = Self::Killing(now + KILL_SHARE);
                 Step::KillSessions
+            }
+            Self::Killing(deadline) if now >= deadline => {
+                *self = Self::Server(now + SERVER_SHARE);
+                Step::EndServer
             }
             Self::Server(_) if !server_lives => {
                 *self = Self::Done;
@@ -78,7 +94,7 @@ impl Shutdown {
                 *self = Self::Server(now + SERVER_SHARE);
                 Step::KillServer
             }
-            Self::Up | Self::Sessions(_) | Self::Server(_) | Self::Done => Step::None,
+            Self::Up | Self::Sessions(_) | Self::Killing(_) | Self::Server(_) | Self::Done => Step::None,
         }
     }
 
@@ -86,7 +102,7 @@ impl Shutdown {
     #[must_use]
     pub fn deadline(self) -> Option<Instant> {
         match self {
-            Self::Sessions(at) | Self::Server(at) => Some(at),
+            Self::Sessions(at) | Self::Killing(at) | Self::Server(at) => Some(at),
             Self::Up | Self::Done => None,
         }
     }
@@ -117,8 +133,10 @@ mod tests {
         let late = now + GRACE;
         assert_eq!(state.advance(late, true, true), Step::KillSessions);
         assert_eq!(state.advance(late, true, true), Step::None);
-        assert_eq!(state.advance(late, false, true), Step::EndServer);
-        assert_eq!(state.advance(late + SERVER_SHARE, false, true), Step::KillServer);
+        assert_eq!(state.advance(late + KILL_SHARE, true, true), Step::EndServer, "not for ever");
+        assert_eq!(state.advance(late + KILL_SHARE + SERVER_SHARE, true, true), Step::KillServer);
+        assert_eq!(state.advance(late + KILL_SHARE + SERVER_SHARE, true, false), Step::None);
+        assert_eq!(state, Shutdown::Done);
     }
 
     #[test]

@@ -104,6 +104,8 @@ pub enum Refusal {
     ShuttingDown,
     /// The request itself can't be met; the text says why.
     Invalid(String),
+    /// Processes of the session can't be ended: their ids.
+    Unkillable(String),
     /// The kernel refused; its `errno(3)`.
     Kernel(i32),
 }

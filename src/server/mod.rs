@@ -27,7 +27,7 @@ use link::{Greeting, Link};
 use registry::Registry;
 
 /// How long clients get to take the last bytes after goodbye.
-const FAREWELL: Duration = Duration::from_millis(600);
+const FAREWELL: Duration = Duration::from_millis(500);
 
 /// What every handler may use.
 #[derive(Clone)]

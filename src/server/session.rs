@@ -1,5 +1,6 @@
 //! A session as the server holds it: its record, its output, its input.
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +22,9 @@ use crate::sys::{eventfd, pty};
 /// How long a program may leave its input unread before a writer gives up.
 pub const INPUT_PATIENCE: Duration = Duration::from_secs(10);
 
+/// Ends of lives kept for clients that are behind.
+const ENDS_KEPT: usize = 16;
+
 /// A session. Shared by everybody who looks at it.
 #[derive(Debug)]
 pub struct Session {
@@ -30,6 +34,8 @@ pub struct Session {
     data: Watched,
     master: Mutex<Option<Arc<Watched>>>,
     places: Mutex<Places>,
+    /// Ends of the latest lives whose output is complete, oldest first.
+    ends: Mutex<VecDeque<Exit>>,
     nudge: Arc<OwnedFd>,
 }
 
@@ -84,9 +90,11 @@ impl Session {
             data: watch(data, Interest::READABLE)?,
             master: Mutex::new(None),
             places: Mutex::default(),
+            ends: Mutex::default(),
             nudge,
         };
         session.set_master(fds.next())?;
+        session.note_end();
         session.hold_for_clients_of_an_earlier_server();
         Ok(session)
     }
@@ -123,6 +131,26 @@ impl Session {
             *lock(&self.master) = None;
         }
         lock(&self.record).state = state;
+        self.note_end();
+    }
+
+    /// A client that is behind may have to hear of the end of a life when the
+    /// next one is running already.
+    fn note_end(&self) {
+        let Some(exit) = lock(&self.record).state.last_exit.filter(|exit| exit.drained_at.is_some()) else { return };
+        let mut ends = lock(&self.ends);
+        if ends.back().is_none_or(|last| last.life < exit.life) {
+            ends.push_back(exit);
+        }
+        while ends.len() > ENDS_KEPT {
+            ends.pop_front();
+        }
+    }
+
+    /// The first end after that of life `told`, once its output is complete.
+    #[must_use]
+    pub fn end_after(&self, told: u32) -> Option<Exit> {
+        lock(&self.ends).iter().find(|exit| exit.life > told).copied()
     }
 
     /// The record as it is now.
@@ -135,12 +163,6 @@ impl Session {
     #[must_use]
     pub fn id(&self) -> SessionId {
         lock(&self.record).id
-    }
-
-    /// The latest end of a life.
-    #[must_use]
-    pub fn last_exit(&self) -> Option<Exit> {
-        lock(&self.record).state.last_exit
     }
 
     /// Number of the present life.
@@ -235,7 +257,10 @@ impl Session {
         let (oldest, head) = (self.ring.oldest(), self.ring.head());
         let (asked, offset) = match start {
             Start::Live => (head, head),
-            Start::Oldest => (self.safe_oldest(), self.safe_oldest()),
+            Start::Oldest => {
+                let safe = self.safe_oldest();
+                (safe, safe)
+            }
             Start::At(offset) if offset > head => return Err(BeyondHead { head }),
             Start::At(offset) if offset < oldest => (offset, self.safe_oldest()),
             Start::At(offset) => (offset, offset),

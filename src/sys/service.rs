@@ -24,9 +24,16 @@ pub fn take_link() -> Option<OwnedFd> {
     Some(unsafe { OwnedFd::from_raw_fd(SERVICE_FD) })
 }
 
+/// A limit of open descriptors as this process was started with.
+#[derive(Clone, Copy, Debug)]
+pub struct DescriptorLimit(pub(super) Rlimit);
+
 /// Raises the soft limit of open descriptors to the hard one, `getrlimit(2)`:
-/// each client is one.
-pub fn raise_descriptor_limit() {
-    let limit = getrlimit(Resource::Nofile);
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+/// each client is one, each session several. Returns the limit as it was, for
+/// children that are to start with it.
+pub fn raise_descriptor_limit() -> DescriptorLimit {
+    let before = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: before.maximum, maximum: before.maximum };
+    let _ = setrlimit(Resource::Nofile, raised);
+    DescriptorLimit(before)
 }

@@ -7,7 +7,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use nix::sys::signal::{SigSet, SigmaskHow, Signal as NixSignal, sigprocmask};
+use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal as NixSignal, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 /// The signals a process waits for on a descriptor.
@@ -65,6 +65,10 @@ impl Signals {
     /// # Errors
     /// What `sigprocmask(2)` or `signalfd(2)` returns.
     pub fn watch() -> io::Result<Self> {
+        // Inherited as ignored, SIGCHLD would make the kernel reap our children
+        // itself and tell nobody (wait(2)).
+        // SAFETY: the default disposition runs no code of ours.
+        unsafe { nix::sys::signal::signal(NixSignal::SIGCHLD, SigHandler::SigDfl) }?;
         let mut set = SigSet::all();
         LEFT_ALONE.iter().for_each(|signal| set.remove(*signal));
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&set), None)?;

@@ -16,6 +16,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::model::spec::{SpawnFailure, SpawnStage};
 use crate::sys::process::Pid;
+use crate::sys::service::DescriptorLimit;
 
 /// Everything a child needs, in the form the kernel wants it.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub struct Program {
     pub envp: Vec<CString>,
     /// Directory to start in, if not the parent's.
     pub cwd: Option<CString>,
+    /// Limit of open descriptors to start with.
+    pub limit: DescriptorLimit,
 }
 
 /// Which descriptors the child keeps.
@@ -154,6 +157,8 @@ impl Prepared<'_> {
             Stdio::Service(link) => self.take_service(link.as_raw_fd())?,
         }
         reset_signals();
+        // setrlimit(2): one system call, no memory. Lowering can't fail.
+        let _ = rustix::process::setrlimit(rustix::process::Resource::Nofile, self.program.limit.0);
         // SAFETY: umask(2) takes an integer and can't fail. 022 is a login's.
         unsafe { libc::umask(0o022) };
         if let Some(cwd) = &self.program.cwd {

@@ -39,5 +39,5 @@ pub fn own_resident_bytes() -> u64 {
 #[must_use]
 pub fn zombie_count() -> usize {
     let all = procfs::process::all_processes().into_iter().flatten().flatten();
-    all.filter_map(|p| p.stat().ok()).filter(|s| s.state == 'Z').count()
+    all.filter_map(|p| p.stat().ok()).filter(|s| s.state == 'Z' && s.num_threads <= 1).count()
 }

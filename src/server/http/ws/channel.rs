@@ -181,14 +181,14 @@ impl Channel {
     /// Where the life ends whose exit was not told yet and whose output was not
     /// all sent: nothing of the next life goes out before the exit.
     fn unfinished_life(&self) -> Option<u64> {
-        let exit = self.attachment.session.last_exit()?;
-        exit.drained_at.filter(|end| exit.life > self.told_exit_of && *end >= self.cursor)
+        let exit = self.attachment.session.end_after(self.told_exit_of)?;
+        exit.drained_at.filter(|end| *end >= self.cursor)
     }
 
     fn exit_due(&self) -> Option<ServerMessage> {
-        let exit = self.attachment.session.last_exit()?;
+        let exit = self.attachment.session.end_after(self.told_exit_of)?;
         let end = exit.drained_at?;
-        (exit.life > self.told_exit_of && self.cursor >= end).then(|| ServerMessage::Exit {
+        (self.cursor >= end).then(|| ServerMessage::Exit {
             session_id: self.id,
             exit_code: exit_code(exit),
             signal: exit_signal(exit),
@@ -206,7 +206,7 @@ impl Channel {
             return self.next_output(form, buffer, len, now);
         }
         let Some(exit) = self.exit_due() else { return Ok(Vec::new()) };
-        self.told_exit_of = self.attachment.session.last_exit().map_or(0, |e| e.life);
+        self.told_exit_of = self.attachment.session.end_after(self.told_exit_of).map_or(0, |e| e.life);
         let held = self.utf8.flush(self.cursor).map(|piece| self.text(piece));
         Ok(held.into_iter().chain([say(&exit)]).collect())
     }

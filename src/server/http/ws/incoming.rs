@@ -1,14 +1,13 @@
 //! The reading half of a connection: what the client says, and what follows.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use axum::extract::ws::{CloseCode, Message, WebSocket, close_code};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::SplitStream;
-use serde_json::Value;
 use tokio::sync::{Notify, mpsc};
 use tungstenite::error::CapacityError;
 
@@ -32,6 +31,12 @@ const SILENCE_MAX: Duration = Duration::from_secs(75);
 /// A client that sends nothing but nonsense for this long is cut off.
 const NONSENSE_MAX: Duration = Duration::from_secs(5);
 
+/// After a silence of this length nonsense counts anew.
+const NONSENSE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Most characters of a client's own text that an error repeats.
+const QUOTED_MAX: usize = 300;
+
 /// The window of a binary client that names none, in bytes.
 const BINARY_WINDOW: u64 = 256 * 1024;
 
@@ -46,9 +51,15 @@ pub struct Incoming {
     wake: Arc<Notify>,
     inputs: Inputs,
     attached: HashMap<SessionId, u16>,
-    by_channel: HashMap<u16, Arc<Session>>,
+    by_channel: HashMap<u16, Weak<Session>>,
     next_channel: u16,
-    nonsense_since: Option<Instant>,
+    nonsense: Option<Nonsense>,
+}
+
+/// Unreadable messages in a row.
+struct Nonsense {
+    since: Instant,
+    last: Instant,
 }
 
 /// A message that could not be followed.
@@ -86,7 +97,7 @@ impl Incoming {
             attached: HashMap::new(),
             by_channel: HashMap::new(),
             next_channel: 1,
-            nonsense_since: None,
+            nonsense: None,
         }
     }
 
@@ -108,7 +119,7 @@ impl Incoming {
                 Message::Ping(_) | Message::Pong(_) | Message::Close(_) => continue,
             };
             match outcome {
-                Ok(()) => self.nonsense_since = None,
+                Ok(()) => self.nonsense = None,
                 Err(complaint) => {
                     if self.is_hopeless(&complaint) {
                         return self.close(close_code::PROTOCOL, "nothing but unreadable messages").await;
@@ -121,9 +132,16 @@ impl Incoming {
 
     fn is_hopeless(&mut self, complaint: &Complaint) -> bool {
         if complaint.session_id.is_some() {
+            self.nonsense = None;
             return false;
         }
-        self.nonsense_since.get_or_insert_with(Instant::now).elapsed() >= NONSENSE_MAX
+        let now = Instant::now();
+        let nonsense = self.nonsense.get_or_insert(Nonsense { since: now, last: now });
+        if now.duration_since(nonsense.last) > NONSENSE_PAUSE {
+            nonsense.since = now;
+        }
+        nonsense.last = now;
+        now.duration_since(nonsense.since) >= NONSENSE_MAX
     }
 
     /// Lets the writer say goodbye, and waits for it to end the connection.
@@ -134,8 +152,9 @@ impl Incoming {
 
     async fn complain(&self, complaint: Complaint) {
         let code = complaint.code.unwrap_or(complaint.error.code());
-        let message = complaint.error.message();
-        self.say(ServerMessage::Error { message, code, session_id: complaint.session_id }).await;
+        let message = quoted(&complaint.error.message());
+        let session_id = complaint.session_id.as_deref().map(quoted);
+        self.say(ServerMessage::Error { message, code, session_id }).await;
     }
 
     async fn say(&self, message: ServerMessage) {
@@ -174,14 +193,23 @@ impl Incoming {
             }
             ClientMessage::Ack { session_id, offset } => self.ack(&session_id, offset).await,
             ClientMessage::Heartbeat { timestamp } => {
-                let timestamp = timestamp.unwrap_or_else(|| Value::from(unix_millis()));
+                let timestamp = timestamp.unwrap_or_else(|| unix_millis().into());
                 self.say(ServerMessage::Heartbeat { timestamp }).await;
                 Ok(())
             }
         }
     }
 
+    /// Forgets sessions that are gone.
+    fn prune(&mut self) {
+        let now = self.app.registry.now();
+        self.attached.retain(|id, _| now.get(*id).is_some());
+        self.by_channel.retain(|_, session| session.strong_count() > 0);
+        self.inputs.retain(|id| now.get(id).is_some());
+    }
+
     async fn attach(&mut self, id: &str, start: Start, window: Option<u64>) -> Result<(), Complaint> {
+        self.prune();
         let session = self.find(id)?;
         if self.attached.contains_key(&session.id()) {
             return Err(Complaint::with_code(id, "ALREADY_ATTACHED", "This connection is attached to the session"));
@@ -200,7 +228,7 @@ impl Incoming {
             Complaint::about(id)(ApiError::invalid(text))
         })?;
         self.attached.insert(session.id(), channel);
-        self.by_channel.insert(channel, session);
+        self.by_channel.insert(channel, Arc::downgrade(&session));
         let _ = self.orders.send(Order::Attach(Channel::new(channel, attachment, window))).await;
         Ok(())
     }
@@ -242,7 +270,7 @@ impl Incoming {
         }
         let frame =
             frames::parse_input(&bytes).map_err(|e| ApiError::invalid(sessions::capitalised(&e.to_string())))?;
-        let Some(session) = self.by_channel.get(&frame.channel).cloned() else {
+        let Some(session) = self.by_channel.get(&frame.channel).and_then(Weak::upgrade) else {
             let text = format!("Channel {} is not attached on this connection", frame.channel);
             return Err(Complaint { error: ApiError::invalid(text), session_id: None, code: Some("NOT_ATTACHED") });
         };
@@ -250,6 +278,12 @@ impl Incoming {
         self.inputs.push(&session, input).await;
         Ok(())
     }
+}
+
+/// Errors quote what the client sent; a client that sends much and reads
+/// nothing must not make them pile up.
+fn quoted(text: &str) -> String {
+    text.chars().take(QUOTED_MAX).collect()
 }
 
 /// The close code for what made reading impossible; none for a connection that

@@ -6,7 +6,7 @@
 //! that is full does the client itself have to wait.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -55,13 +55,18 @@ impl Inputs {
         Self { queues: HashMap::new(), tasks: JoinSet::new(), orders }
     }
 
+    /// Drops the queues of sessions that are not to be kept.
+    pub fn retain(&mut self, keep: impl Fn(SessionId) -> bool) {
+        self.queues.retain(|id, _| keep(*id));
+    }
+
     /// Puts input into the session's queue, waiting for room.
     pub async fn push(&mut self, session: &Arc<Session>, input: Input) {
         let id = session.id();
         let (tasks, orders) = (&mut self.tasks, &self.orders);
         let queue = self.queues.entry(id).or_insert_with(|| {
             let (sender, receiver) = mpsc::unbounded_channel();
-            tasks.spawn(write(Arc::clone(session), receiver, orders.clone()));
+            tasks.spawn(write(Arc::downgrade(session), receiver, orders.clone()));
             Queue { sender, room: Arc::new(Semaphore::new(QUEUE_BYTES)) }
         });
         let size = u32::try_from(input.bytes.len().clamp(1, QUEUE_BYTES)).unwrap_or(1);
@@ -73,12 +78,14 @@ impl Inputs {
 }
 
 async fn write(
-    session: Arc<Session>,
+    session: Weak<Session>,
     mut queue: mpsc::UnboundedReceiver<(Input, tokio::sync::OwnedSemaphorePermit)>,
     orders: mpsc::Sender<Order>,
 ) {
-    let id = session.id();
     while let Some((input, _room)) = queue.recv().await {
+        // Between two pieces a session that is destroyed may go.
+        let Some(session) = session.upgrade() else { return };
+        let id = session.id();
         let message = match session.write_input(&input.bytes, PATIENCE).await {
             Ok(()) => {
                 let Some(sequence) = input.sequence else { continue };

@@ -1,7 +1,7 @@
 //! The control messages, as they stand on the wire.
 
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
+use serde_json::Number;
 
 use crate::model::id::SessionId;
 use crate::server::session::Start;
@@ -39,7 +39,7 @@ pub enum ClientMessage {
     Ack { session_id: String, offset: u64 },
     /// Still here.
     #[serde(rename = "heartbeat")]
-    Heartbeat { timestamp: Option<Value> },
+    Heartbeat { timestamp: Option<Number> },
 }
 
 fn oldest() -> Start {
@@ -103,7 +103,7 @@ pub enum ServerMessage {
     #[serde(rename = "server.shutdown")]
     Shutdown { message: String, grace_period_ms: u64 },
     #[serde(rename = "heartbeat")]
-    Heartbeat { timestamp: Value },
+    Heartbeat { timestamp: Number },
     #[serde(rename = "error")]
     Error {
         message: String,
@@ -123,6 +123,8 @@ impl ServerMessage {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     fn parse(text: &str) -> Result<ClientMessage, serde_json::Error> {
