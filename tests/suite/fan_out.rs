@@ -5,7 +5,7 @@ use std::thread;
 use serde_json::json;
 
 use crate::support::payload::{self, READY, assert_same};
-use crate::support::{Bystander, Client, Form, Quarterdeck, heavy};
+use crate::support::{Bystander, Client, Form, Quarterdeck, eventually, heavy};
 
 /// A session with `written` to stream, told to begin once `client` is attached.
 fn flood(quarterdeck: &Quarterdeck, written: &[u8]) -> String {
@@ -57,6 +57,18 @@ fn a_binary_reader_gets_all_beside_one_that_never_reads() {
     a_reader_gets_all_beside_one_that_never_reads(Form::Binary);
 }
 
+/// Waits until the session's output has not grown in many looks in a row.
+fn wait_for_standstill(quarterdeck: &Quarterdeck, id: &str) {
+    const LOOKS: usize = 50;
+    let (api, mut seen, mut still) = (quarterdeck.api(), 0, 0);
+    eventually("the program stands still", || {
+        let now = api.session(id)["outputOffset"].as_u64()?;
+        still = if now == seen && now > READY.len() as u64 { still + 1 } else { 0 };
+        seen = now;
+        (still >= LOOKS).then_some(())
+    });
+}
+
 #[test]
 fn a_lone_slow_client_slows_the_program_and_loses_nothing() {
     let _alone = heavy();
@@ -67,12 +79,7 @@ fn a_lone_slow_client_slows_the_program_and_loses_nothing() {
     slow.attach(&id);
     slow.begin(&id);
     // Nobody reads now: the program must come to a stand with the ring full.
-    let api = quarterdeck.api();
-    let mut last = 0;
-    crate::support::eventually("the ring is full", || {
-        last = api.session(&id)["outputOffset"].as_u64()?;
-        (last >= 3 << 20).then_some(())
-    });
+    wait_for_standstill(&quarterdeck, &id);
     slow.wait_for_exit(&id);
     assert_eq!(slow.view.terminal(&id).gaps, []);
     assert_same(slow.view.bytes(&id), &[READY, &written].concat());
