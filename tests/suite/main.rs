@@ -17,6 +17,7 @@ mod limits;
 mod logging;
 mod real_programs;
 mod reconnect;
+mod regressions;
 mod retained;
 mod server_restart;
 mod short_lived;
