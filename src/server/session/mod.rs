@@ -1,16 +1,18 @@
 //! A session as the server holds it: its record, its output, its input.
 
+mod attachment;
+
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::io::Interest;
-use tokio::sync::Notify;
 
-use super::pace::{ClientId, LINGER, LINGER_AFTER_RESTART, Places};
+pub use attachment::{Attachment, BeyondHead, Start};
+
+use super::pace::{LINGER_AFTER_RESTART, Places};
 use crate::model::id::SessionId;
 use crate::model::session::{Exit, Record, Stage, State};
 use crate::ring::hint::{FREE_RUN, Hint};
@@ -37,24 +39,6 @@ pub struct Session {
     /// Ends of the latest lives whose output is complete, oldest first.
     ends: Mutex<VecDeque<Exit>>,
     nudge: Arc<OwnedFd>,
-}
-
-/// What a client's place in the stream starts from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// Everything that is still there.
-    Oldest,
-    /// Only what comes from now on.
-    Live,
-    /// From this byte.
-    At(u64),
-}
-
-/// An offset that no byte has yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BeyondHead {
-    /// The present head.
-    pub head: u64,
 }
 
 /// Why input was not written in full.
@@ -248,34 +232,6 @@ impl Session {
         }
     }
 
-    /// Attaches a client.
-    ///
-    /// # Errors
-    /// [`BeyondHead`] for an offset that no byte has yet.
-    pub fn attach(self: &Arc<Self>, start: Start, wake: Arc<Notify>) -> Result<Attachment, BeyondHead> {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        let (oldest, head) = (self.ring.oldest(), self.ring.head());
-        let (asked, offset) = match start {
-            Start::Live => (head, head),
-            Start::Oldest => {
-                let safe = self.safe_oldest();
-                (safe, safe)
-            }
-            Start::At(offset) if offset > head => return Err(BeyondHead { head }),
-            Start::At(offset) if offset < oldest => (offset, self.safe_oldest()),
-            Start::At(offset) => (offset, offset),
-        };
-        let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        let now = Instant::now();
-        let pace = {
-            let mut places = lock(&self.places);
-            places.join(id, offset, wake);
-            places.pace(now)
-        };
-        self.set_pace(pace);
-        Ok(Attachment { session: Arc::clone(self), id, asked, offset, oldest, head, is_detached: false })
-    }
-
     /// Writes all of `bytes` to the terminal, in order, waiting for the program
     /// to read as long as it reads at all.
     ///
@@ -315,65 +271,5 @@ async fn write_some(master: &Watched, bytes: &[u8]) -> Result<usize, InputError>
             Err(_) if is_closed => return Err(InputError::NotRunning),
             Err(_) => {}
         }
-    }
-}
-
-/// A client's place in a session's output. Dropping it leaves the session, and
-/// keeps the place for a moment unless the client detached on purpose.
-#[derive(Debug)]
-pub struct Attachment {
-    /// The session.
-    pub session: Arc<Session>,
-    id: ClientId,
-    /// The offset the client asked for.
-    pub asked: u64,
-    /// The offset it starts at.
-    pub offset: u64,
-    /// The oldest offset at that moment.
-    pub oldest: u64,
-    /// The head at that moment.
-    pub head: u64,
-    is_detached: bool,
-}
-
-impl Attachment {
-    /// The client was sent everything below `sent` and says that it has everything
-    /// below `acked`.
-    pub fn acked(&self, acked: u64, sent: u64) {
-        self.moved(acked, sent);
-    }
-
-    /// The client was sent everything below `sent` and acknowledges nothing. What
-    /// waits in the sockets between is lost to it if the connection breaks, so
-    /// half of the ring is kept readable behind it.
-    pub fn sent(&self, sent: u64) {
-        self.moved(sent.saturating_sub(self.session.ring.capacity() / 2), sent);
-    }
-
-    fn moved(&self, place: u64, sent: u64) {
-        let pace = {
-            let mut places = lock(&self.session.places);
-            places.moved(self.id, place, sent);
-            places.pace(Instant::now())
-        };
-        self.session.set_pace(pace);
-    }
-
-    /// Leaves on purpose: the place is not held.
-    pub fn detach(mut self) {
-        self.is_detached = true;
-    }
-}
-
-impl Drop for Attachment {
-    fn drop(&mut self) {
-        let now = Instant::now();
-        let hold = (!self.is_detached).then(|| now + LINGER);
-        let pace = {
-            let mut places = lock(&self.session.places);
-            places.leave(self.id, hold);
-            places.pace(now)
-        };
-        self.session.set_pace(pace);
     }
 }
