@@ -1,6 +1,6 @@
 //! Carrying out what the lifecycle decides.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::event_loop::Init;
@@ -12,6 +12,7 @@ use crate::model::id::SessionId;
 use crate::model::session::{Exit, ExitStatus, Stage};
 use crate::model::signal::Signal;
 use crate::model::spec::SpawnFailure;
+use crate::sys::process::Pid;
 use crate::sys::reap;
 
 /// For programs that end by themselves when their terminal goes.
@@ -128,8 +129,10 @@ impl Init {
     }
 
     pub(super) fn members(&mut self, id: SessionId) -> Vec<Member> {
-        let Some(session) = self.table.get_mut(id) else { return Vec::new() };
-        Census::take(self.server.pid()).members(&session.key())
+        let Some(key) = self.table.get_mut(id).map(|session| session.key()) else { return Vec::new() };
+        let others: HashSet<Pid> = self.table.iter().filter(|s| s.record.id != id).filter_map(|s| s.leader).collect();
+        let server = self.server.pid();
+        self.census.get_or_insert_with(|| Census::take(server)).members(&key, &others)
     }
 
     fn signal_members(&mut self, id: SessionId, rung: Rung) {
@@ -206,10 +209,13 @@ impl Init {
         if let Some(exit) = &mut session.record.state.last_exit {
             exit.drained_at = Some(head);
         }
-        let is_being_removed = session.is_being_removed;
+        let (is_being_removed, resumer) = (session.is_being_removed, session.resumer.take());
         self.announce(id);
         if is_being_removed {
             self.forget(id);
+        }
+        if let Some(number) = resumer {
+            self.resume_now(number, id);
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::lifecycle::{Input, Phase};
 use super::listeners::Listeners;
+use super::members::Census;
 use super::server_child::{FromServer, ServerChild};
 use super::shutdown::{Shutdown, Step};
 use super::table::Table;
@@ -44,6 +45,9 @@ pub struct Init {
     listeners: Listeners,
     /// Rung by the server when it made room in a ring.
     nudge: OwnedFd,
+    /// The look at /proc that all of this turn's questions share; taken anew
+    /// when a child was reaped since.
+    pub(super) census: Option<Census>,
 }
 
 /// What a descriptor that became ready is to us.
@@ -72,6 +76,7 @@ impl Init {
             signals,
             listeners,
             nudge: eventfd::create()?,
+            census: None,
         })
     }
 
@@ -133,6 +138,7 @@ impl Init {
     }
 
     fn turn(&mut self, ready: &[Source]) {
+        self.census = None;
         let mut terminals = Vec::new();
         for source in ready {
             match source {
@@ -172,7 +178,9 @@ impl Init {
 
     fn reap_all(&mut self) {
         let mut orphans = false;
-        while let Some((pid, status)) = reap::next() {
+        let reaped: Vec<_> = std::iter::from_fn(reap::next).collect();
+        self.census = None;
+        for (pid, status) in reaped {
             if self.server.pid() == Some(pid) {
                 self.server_ended(status);
             } else if let Some(id) = self.table.led_by(pid) {
@@ -193,6 +201,7 @@ impl Init {
         // The requests of that server have nobody to answer to any more.
         for session in self.table.iter_mut() {
             session.starter = None;
+            session.resumer = None;
             session.removers.clear();
         }
         if self.shutdown.has_begun() {

@@ -38,6 +38,7 @@ pub struct Member {
 }
 
 /// One look at /proc.
+#[derive(Debug)]
 pub struct Census {
     stats: HashMap<i32, Stat>,
     ours: HashSet<i32>,
@@ -61,16 +62,19 @@ impl Census {
         Self { stats, ours }
     }
 
-    /// The members of the session `key` describes.
+    /// The members of the session `key` describes. Whoever is in the kernel
+    /// session of one of the `others`, leaders of other sessions that live, came
+    /// from that leader and need not be asked for its environment, which is what
+    /// takes time here.
     #[must_use]
-    pub fn members(&self, key: &SessionKey) -> Vec<Member> {
+    pub fn members(&self, key: &SessionKey, others: &HashSet<Pid>) -> Vec<Member> {
         let is_leader_stale =
             !key.leader_lives && key.kernel_session.is_some_and(|s| self.stats.contains_key(&s.raw()));
         let direct: Vec<i32> = self
             .ours
             .iter()
             .copied()
-            .filter(|pid| self.stats.get(pid).is_some_and(|stat| matches(stat, key, is_leader_stale)))
+            .filter(|pid| self.stats.get(pid).is_some_and(|stat| matches(stat, key, is_leader_stale, others)))
             .collect();
         let below = descendants(&self.stats, &direct);
         direct.into_iter().chain(below).collect::<HashSet<_>>().into_iter().filter_map(|p| self.member(p)).collect()
@@ -93,10 +97,14 @@ fn is_alive(stat: &Stat) -> bool {
     !matches!(stat.state, 'Z' | 'X') || stat.num_threads > 1
 }
 
-fn matches(stat: &Stat, key: &SessionKey, is_leader_stale: bool) -> bool {
+fn matches(stat: &Stat, key: &SessionKey, is_leader_stale: bool, others: &HashSet<Pid>) -> bool {
     let in_session = !is_leader_stale && key.kernel_session.is_some_and(|s| s.raw() == stat.session);
     let on_terminal = key.device.is_some_and(|d| is_device(stat.tty_nr(), d));
-    in_session || on_terminal || is_marked(stat.pid, key.id)
+    if in_session || on_terminal {
+        return true;
+    }
+    let is_of_another = Pid::new(stat.session).is_some_and(|session| others.contains(&session));
+    !is_of_another && is_marked(stat.pid, key.id)
 }
 
 fn is_device((major, minor): (i32, i32), device: u64) -> bool {

@@ -54,12 +54,26 @@ impl Init {
         }
         let limit = self.limit;
         let session = self.table.get_mut(id).filter(|s| !s.is_being_removed).ok_or(Refusal::NotFound)?;
-        if session.machine.phase != Phase::Ended {
-            return Err(Refusal::AlreadyRunning);
+        match session.machine.phase {
+            Phase::Ended => {}
+            // The program has ended, which clients know, but not yet all that
+            // belonged to it: its output comes before that of the next life.
+            Phase::Clearing(..) | Phase::Draining if session.resumer.is_none() => {
+                session.resumer = Some(number);
+                return Ok(None);
+            }
+            _ => return Err(Refusal::AlreadyRunning),
         }
         session.launch(limit).map_err(Refusal::SpawnFailed)?;
         session.starter = Some(number);
         Ok(None)
+    }
+
+    /// The end that a resume has waited for.
+    pub(super) fn resume_now(&mut self, number: u64, id: SessionId) {
+        if let Err(refusal) = self.resume(number, id) {
+            self.server.send(&ToServer::Reply(number, Err(refusal)), &[]);
+        }
     }
 
     fn remove(&mut self, number: u64, id: SessionId) -> Decision {

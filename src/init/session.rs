@@ -64,6 +64,8 @@ pub struct Session {
     pub stop_requested: bool,
     /// The request that started this life, until it is answered.
     pub starter: Option<RequestNumber>,
+    /// The request to start the next life as soon as this one has ended.
+    pub resumer: Option<RequestNumber>,
     /// Whether the session goes away once it has ended.
     pub is_being_removed: bool,
     /// Requests answered when it is gone.
@@ -107,6 +109,7 @@ impl Session {
             deadline: None,
             stop_requested: false,
             starter: None,
+            resumer: None,
             is_being_removed: false,
             removers: Vec::new(),
             drain_mark: 0,
