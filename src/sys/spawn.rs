@@ -7,7 +7,7 @@
 //! close-on-exec pipe; the pipe's end-of-file means that the kernel accepted
 //! the program.
 
-use std::ffi::{CString, c_char, c_int};
+use std::ffi::{CStr, CString, c_char, c_int};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::ptr;
@@ -54,6 +54,9 @@ pub struct Child {
 /// First descriptor number a [`Stdio::Service`] child finds its link at.
 pub const SERVICE_FD: RawFd = 3;
 
+/// Runs a script that names no interpreter, as `execvp(3)` does.
+const SHELL: &CStr = c"/bin/sh";
+
 /// Linux has signals 1 to 64.
 const SIGNALS: c_int = 64;
 
@@ -71,6 +74,7 @@ pub fn spawn(program: &Program, stdio: Stdio<'_>) -> Result<Child, SpawnFailure>
     let prepared = Prepared {
         argv: pointers(&program.argv),
         envp: pointers(&program.envp),
+        scripts: program.candidates.iter().map(|path| script(path, &program.argv)).collect(),
         program,
         stdio,
         null: null.as_raw_fd(),
@@ -121,10 +125,19 @@ fn pointers(strings: &[CString]) -> Vec<*const c_char> {
     strings.iter().map(|s| s.as_ptr()).chain([ptr::null()]).collect()
 }
 
+/// `sh PATH ARG...`, null-terminated.
+fn script(path: &CString, argv: &[CString]) -> Vec<*const c_char> {
+    let args = argv.iter().skip(1).map(|s| s.as_ptr());
+    [SHELL.as_ptr(), path.as_ptr()].into_iter().chain(args).chain([ptr::null()]).collect()
+}
+
 /// The child's view: raw numbers and pointers only.
 struct Prepared<'a> {
     argv: Vec<*const c_char>,
     envp: Vec<*const c_char>,
+    /// For each candidate what to run if it is a script that names no
+    /// interpreter.
+    scripts: Vec<Vec<*const c_char>>,
     program: &'a Program,
     stdio: Stdio<'a>,
     null: RawFd,
@@ -213,13 +226,18 @@ impl Prepared<'_> {
     /// Tries the candidates as `execvp(3)` does; returns only the errno.
     fn exec(&self) -> c_int {
         let mut best = libc::ENOENT;
-        for path in &self.program.candidates {
+        for (path, script) in self.program.candidates.iter().zip(&self.scripts) {
             // SAFETY: null-terminated arrays of C strings that the parent made
             // and this copy of its memory keeps alive.
             unsafe { libc::execve(path.as_ptr(), self.argv.as_ptr(), self.envp.as_ptr()) };
             match errno() {
                 libc::ENOENT | libc::ENOTDIR => {}
                 libc::EACCES => best = libc::EACCES,
+                libc::ENOEXEC => {
+                    // SAFETY: as above; the shell's path is a constant.
+                    unsafe { libc::execve(SHELL.as_ptr(), script.as_ptr(), self.envp.as_ptr()) };
+                    return libc::ENOEXEC;
+                }
                 other => return other,
             }
         }

@@ -150,3 +150,20 @@ fn a_second_signal_ends_even_the_longest_grace() {
     quarterdeck.signal(Signal::SIGTERM);
     assert_eq!(quarterdeck.wait().code(), Some(0));
 }
+
+/// A script without a first line that names its interpreter could not be
+/// started, although every shell runs it.
+#[test]
+fn a_script_that_names_no_interpreter_is_run_by_the_shell() {
+    use std::os::unix::fs::PermissionsExt;
+    let quarterdeck = Quarterdeck::start();
+    let api = quarterdeck.api();
+    let path = quarterdeck.dir().join("script");
+    std::fs::write(&path, "echo \"plain $1\"; exit 5\n").expect("a file");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("executable");
+    let id = api.run(&[path.display().to_string(), "word".to_owned()]);
+    let mut client = quarterdeck.connect(Form::Json);
+    client.attach(&id);
+    assert_eq!(client.wait_for_exit(&id)["exitCode"], json!(5));
+    assert_eq!(client.view.text(&id), "plain word\r\n");
+}
