@@ -4,6 +4,7 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 
 use crate::support::http::{id_of, pid_of};
+use crate::support::process;
 use crate::support::quarterdeck::Setup;
 use crate::support::{Form, Quarterdeck, eventually};
 
@@ -166,4 +167,23 @@ fn a_script_that_names_no_interpreter_is_run_by_the_shell() {
     client.attach(&id);
     assert_eq!(client.wait_for_exit(&id)["exitCode"], json!(5));
     assert_eq!(client.view.text(&id), "plain word\r\n");
+}
+
+/// After a larger piece of output the pause that a flood gets was never
+/// forgotten: with nothing to do the server turned in circles.
+#[test]
+fn with_nothing_to_do_both_processes_sleep() {
+    let quarterdeck = Quarterdeck::start();
+    let api = quarterdeck.api();
+    let id = api.shell("seq 1 5000; echo done; exec cat");
+    let mut client = quarterdeck.connect(Form::Acked);
+    client.attach(&id);
+    client.wait_until("all came", |view| view.text(&id).contains("done"));
+    client.round_trip();
+    for pid in [quarterdeck.server(), quarterdeck.init] {
+        eventually("it sleeps at each of many looks", || {
+            let sleeps = || process::stat(pid).is_some_and(|stat| stat.state == 'S');
+            (0..200).all(|_| sleeps()).then_some(())
+        });
+    }
 }

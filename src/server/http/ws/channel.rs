@@ -170,10 +170,11 @@ impl Channel {
         self.sendable(now) > 0 || self.exit_due().is_some()
     }
 
-    /// Asks to be woken by the next output, unless a pause or an ack will do
+    /// Asks to be woken by the next output, unless the end of a pause will do
     /// that. The caller looks again afterwards.
-    pub fn want_wake(&self, now: Instant) {
-        if self.pause_until.is_none_or(|until| now >= until) {
+    pub fn want_wake(&mut self, now: Instant) {
+        self.pause_until = self.pause_until.filter(|until| now < *until);
+        if self.pause_until.is_none() {
             self.attachment.session.want_wake();
         }
     }

@@ -101,7 +101,7 @@ impl Outgoing {
                 continue;
             }
             let now = Instant::now();
-            self.channels.iter().for_each(|channel| channel.want_wake(now));
+            self.channels.iter_mut().for_each(|channel| channel.want_wake(now));
             if !self.channels.iter().any(|channel| channel.is_ready(now)) && self.sleep().await? == Next::End {
                 return Ok(());
             }
