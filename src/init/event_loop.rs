@@ -150,17 +150,20 @@ impl Init {
             }
         }
         let now_ms = unix_millis();
-        let somebody_types = self.somebody_types(now_ms);
+        let typing = self.typing(now_ms);
         for id in terminals {
-            self.take_output(id, now_ms, somebody_types);
+            let yields = typing.iter().any(|other| *other != id);
+            self.take_output(id, now_ms, yields);
         }
         self.take_timers(Instant::now());
     }
 
-    /// The server's word for it can at worst slow a flood down.
-    fn somebody_types(&self, now_ms: u64) -> bool {
+    /// The sessions somebody types in. That is the server's word, and can at
+    /// worst slow a flood down.
+    fn typing(&self, now_ms: u64) -> Vec<SessionId> {
         let recent = now_ms.saturating_sub(TYPING)..=now_ms;
-        self.table.iter().any(|session| recent.contains(&session.ring.typed_at()))
+        let typed = self.table.iter().filter(|session| recent.contains(&session.ring.typed_at()));
+        typed.map(|session| session.record.id).collect()
     }
 
     fn take_signals(&mut self) {
@@ -254,9 +257,9 @@ impl Init {
         self.take_report(id);
     }
 
-    fn take_output(&mut self, id: SessionId, now_ms: u64, somebody_types: bool) {
+    fn take_output(&mut self, id: SessionId, now_ms: u64, yields: bool) {
         let Some(session) = self.table.get_mut(id) else { return };
-        if session.take_output(now_ms, somebody_types) {
+        if session.take_output(now_ms, yields) {
             session.close_terminal();
             self.feed(id, Input::TerminalClosed);
         }

@@ -27,14 +27,14 @@ const WORTH_ANOTHER: u64 = 1024;
 /// How often a terminal is looked at whose program runs but has closed it.
 const CLOSED_REST: Duration = Duration::from_secs(1);
 
-/// While somebody types anywhere, the budget of a turn is this.
+/// While somebody types in another session, the budget of a turn is this.
 const TURN_BUDGET_TYPING: u64 = 8 * 1024;
 
 /// A terminal that gives this much within [`FLOW_WINDOW`] floods.
 const FLOOD: u64 = 4096;
 const FLOW_WINDOW: Duration = Duration::from_millis(2);
 
-/// While somebody types anywhere, a flooding terminal is left alone for this
+/// While somebody types in another session, a flooding terminal is left alone for this
 /// long after each burst. The kernel holds its program back meanwhile, and the
 /// processor is free for the few microseconds that an echo needs. A flood still
 /// gets several MB/s, more than anybody reads; with nobody typing, all it wants.
@@ -167,13 +167,14 @@ impl Session {
         self.rest_until.is_none() && self.master.is_some() && (self.is_being_removed || !self.ring.must_wait())
     }
 
-    /// Takes what the terminal has, up to the turn's budget. True when the
+    /// Takes what the terminal has, up to the turn's budget, which is smaller for
+    /// one that yields to a person who types elsewhere. True when the
     /// terminal is at its end.
-    pub fn take_output(&mut self, now_ms: u64, somebody_types: bool) -> bool {
+    pub fn take_output(&mut self, now_ms: u64, yields: bool) -> bool {
         let start = self.ring.head();
-        let budget = if somebody_types { TURN_BUDGET_TYPING } else { TURN_BUDGET };
+        let budget = if yields { TURN_BUDGET_TYPING } else { TURN_BUDGET };
         let is_closed = self.read_terminal(start + budget, now_ms);
-        if somebody_types {
+        if yields {
             self.rest_if_flooding(self.ring.head() - start);
         }
         if is_closed && self.leader.is_some() {
