@@ -148,12 +148,6 @@ impl Machine {
         Self { phase: Phase::Starting, terminal: Terminal::Open }
     }
 
-    /// Whether a process that is the leader may exist.
-    #[must_use]
-    pub fn has_leader(self) -> bool {
-        matches!(self.phase, Phase::Starting | Phase::Running | Phase::Stopping(_))
-    }
-
     /// Takes in what happened and says what to do about it.
     pub fn step(&mut self, input: Input) -> &'static [Action] {
         if input == Input::TerminalClosed {
