@@ -78,6 +78,10 @@ pub struct InitArgs {
     #[arg(long, env = "QUARTERDECK_SHUTDOWN_GRACE", default_value = "8s", value_parser = grace,
           value_name = "TIME")]
     pub shutdown_grace: Duration,
+    /// How often to look for processes that outlived their session
+    #[arg(long, env = "QUARTERDECK_SWEEP_INTERVAL", default_value = "60s", value_parser = interval,
+          value_name = "TIME")]
+    pub sweep_interval: Duration,
 }
 
 /// Flags of client commands.
@@ -163,12 +167,20 @@ impl From<FormatArg> for LogFormat {
     }
 }
 
+/// Shortest interval a flag may give.
+const INTERVAL_MIN: Duration = Duration::from_secs(1);
+
 /// Longest time a flag may give.
 const TIME_MAX: Duration = Duration::from_secs(24 * 3600);
 
 fn grace(text: &str) -> Result<Duration, String> {
     let time = humantime::parse_duration(text).map_err(|e| e.to_string())?;
     if time <= TIME_MAX { Ok(time) } else { Err("give a time of at most 24h".into()) }
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let time = grace(text)?;
+    if time >= INTERVAL_MIN { Ok(time) } else { Err("give a time of at least 1s".into()) }
 }
 
 fn scrollback(text: &str) -> Result<ByteSize, String> {

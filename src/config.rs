@@ -32,6 +32,8 @@ pub struct Config {
     pub stop_grace: Duration,
     /// From the first signal to exit.
     pub shutdown_grace: Duration,
+    /// Between two sweeps of /proc.
+    pub sweep_interval: Duration,
     /// What the server gets to know.
     pub settings: Settings,
 }
@@ -56,6 +58,7 @@ impl Config {
             scrollback: Capacity::at_least(args.scrollback.as_u64()),
             stop_grace: args.stop_grace,
             shutdown_grace: args.shutdown_grace,
+            sweep_interval: args.sweep_interval,
             settings: Settings {
                 max_sessions: args.max_sessions,
                 session_command: session_command(args.session_command.clone()),

@@ -1,19 +1,18 @@
 //! Carrying out what the lifecycle decides.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::event_loop::Init;
 use super::lifecycle::{Action, Input, Machine, Phase, Rung, Terminal, Wait};
-use super::members::{Census, Member};
-use crate::link::message::{Refusal, ToServer};
+use super::members::Blow;
+use super::scan::Found;
+use crate::link::message::{Answer, Refusal, ToServer};
 use crate::logging::unix_millis;
 use crate::model::id::SessionId;
 use crate::model::session::{Exit, ExitStatus, Stage};
 use crate::model::signal::Signal;
 use crate::model::spec::SpawnFailure;
-use crate::sys::process::Pid;
-use crate::sys::reap;
 
 /// For programs that end by themselves when their terminal goes.
 const HANGUP_WAIT: Duration = Duration::from_millis(100);
@@ -21,8 +20,6 @@ const HANGUP_WAIT: Duration = Duration::from_millis(100);
 const KILL_ROUND: Duration = Duration::from_millis(20);
 /// Between looks at a terminal that nobody of ours holds and that does not end.
 const DRAIN_WAIT: Duration = Duration::from_millis(500);
-/// Rounds of KILL for what is left below init at the very end.
-const LAST_ROUNDS: usize = 10;
 /// Rounds of KILL after which what is left is not going to end soon: a process
 /// that waits in the kernel, or one whose rights are above ours.
 const KILL_ROUNDS_MAX: u32 = 50;
@@ -54,10 +51,7 @@ impl Init {
             Action::AnnounceExit => self.announce(id),
             Action::Signal(rung) => self.signal_members(id, rung),
             Action::Arm(wait) => self.arm(id, wait),
-            Action::Look => {
-                let is_anybody_left = !self.members(id).is_empty();
-                return Some(if is_anybody_left { Input::SomeLeft } else { Input::NobodyLeft });
-            }
+            Action::Look => self.inspector.want_look(id),
             Action::CloseIfQuiet => return self.close_if_quiet(id),
             Action::Finish => self.finish(id),
         }
@@ -73,7 +67,7 @@ impl Init {
         self.server.send(&ToServer::Session(Box::new(session.record.clone())), &session.fds());
         tracing::info!(sessionId = %id, name = %session.record.name, pid = leader.raw(), "Session started");
         if let Some(number) = starter {
-            self.server.send(&ToServer::Reply(number, Ok(id)), &[]);
+            self.server.send(&ToServer::Reply(number, Ok(Answer::Session(id))), &[]);
         }
     }
 
@@ -128,38 +122,22 @@ impl Init {
         }
     }
 
-    pub(super) fn members(&mut self, id: SessionId) -> Vec<Member> {
-        let Some(key) = self.table.get_mut(id).map(|session| session.key()) else { return Vec::new() };
-        let others: HashSet<Pid> = self.table.iter().filter(|s| s.record.id != id).filter_map(|s| s.leader).collect();
-        let server = self.server.pid();
-        self.census.get_or_insert_with(|| Census::take(server)).members(&key, &others)
-    }
-
     fn signal_members(&mut self, id: SessionId, rung: Rung) {
-        let members = self.members(id);
-        if rung == Rung::Kill {
-            self.count_kill_round(id, &members);
-        }
-        for member in members {
-            match rung {
-                Rung::Hangup => {
-                    member.signal(Signal::HUP);
-                    member.signal(Signal::CONT);
-                }
-                Rung::Terminate => member.signal(Signal::TERM),
-                Rung::Kill => member.signal(Signal::KILL),
-            }
+        match rung {
+            Rung::Hangup => self.strike_session(id, Blow::Hangup),
+            Rung::Terminate => self.strike_session(id, Blow::Signal(Signal::TERM)),
+            Rung::Kill => self.kill_session(id),
         }
     }
 
     /// Tells those who wait for the end of a session that it may not come.
-    fn count_kill_round(&mut self, id: SessionId, left: &[Member]) {
+    pub(super) fn count_kill_round(&mut self, id: SessionId, left: &[Found]) {
         let Some(session) = self.table.get_mut(id) else { return };
         session.kill_rounds = session.kill_rounds.saturating_add(1);
         if session.kill_rounds != KILL_ROUNDS_MAX {
             return;
         }
-        let pids: Vec<String> = left.iter().map(|member| member.pid().to_string()).collect();
+        let pids: Vec<String> = left.iter().map(|found| found.member.pid().to_string()).collect();
         let pids = pids.join(", ");
         tracing::error!(sessionId = %id, pids, "Processes of a session could not be ended; trying on, slowly");
         for number in std::mem::take(&mut session.removers) {
@@ -205,6 +183,7 @@ impl Init {
     fn finish(&mut self, id: SessionId) {
         let Some(session) = self.table.get_mut(id) else { return };
         session.deadline = None;
+        session.cgroup = None;
         let head = session.ring.head();
         if let Some(exit) = &mut session.record.state.last_exit {
             exit.drained_at = Some(head);
@@ -222,9 +201,10 @@ impl Init {
     /// Takes a session out of the table and answers those who waited for it.
     pub(super) fn forget(&mut self, id: SessionId) {
         let Some(session) = self.table.remove(id) else { return };
+        self.sweeper.remember(id);
         self.server.send(&ToServer::Removed(id), &[]);
         for number in session.removers {
-            self.server.send(&ToServer::Reply(number, Ok(id)), &[]);
+            self.server.send(&ToServer::Reply(number, Ok(Answer::Session(id))), &[]);
         }
         tracing::info!(sessionId = %id, name = %session.record.name, "Session removed");
     }
@@ -232,13 +212,13 @@ impl Init {
     /// Kills and reaps whatever is left below init. As PID 1 the kernel would
     /// do it anyway; as a subreaper nobody else will.
     pub(super) fn end_everybody_else(&mut self) {
-        for _ in 0..LAST_ROUNDS {
-            while reap::next().is_some() {}
-            let left = Census::take(None).everybody();
+        for _ in 0..10 {
+            while crate::sys::reap::next().is_some() {}
+            let left = super::scan::everybody(None);
             if left.is_empty() {
                 return;
             }
-            left.into_iter().for_each(|member| member.signal(Signal::KILL));
+            left.into_iter().for_each(|member| member.strike(Blow::Signal(Signal::KILL)));
             std::thread::sleep(KILL_ROUND);
         }
         tracing::warn!("Some processes could not be ended");

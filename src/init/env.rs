@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStringExt;
 use crate::model::id::{SessionId, SessionName};
 use crate::model::spec::SessionSpec;
 use crate::sys::service::DescriptorLimit;
-use crate::sys::spawn::Program;
+use crate::sys::spawn::{Marks, Program};
 
 /// Marks every process of a session, as far as it keeps its environment.
 pub const MARKER: &str = "QUARTERDECK_SESSION_ID";
@@ -38,6 +38,7 @@ pub fn program(
         envp: envp.collect::<Result<_, _>>()?,
         cwd: Some(CString::new(spec.cwd.as_str())?),
         limit,
+        marks: Marks::default(),
     })
 }
 

@@ -5,11 +5,16 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use super::inspection::Inspector;
 use super::lifecycle::{Input, Phase};
 use super::listeners::Listeners;
-use super::members::Census;
-use super::server_child::{FromServer, ServerChild};
+use super::people::tag_of;
+use super::reaped::Reaped;
+use super::server_child::ServerChild;
+use super::server_process::FromServer;
+use super::session::Ground;
 use super::shutdown::{Shutdown, Step};
+use super::sweep::Sweeper;
 use super::table::Table;
 use crate::config::Config;
 use crate::exit::Exit;
@@ -18,9 +23,9 @@ use crate::logging::unix_millis;
 use crate::model::id::SessionId;
 use crate::model::signal::Signal;
 use crate::sys::poll::{self, PollFd, PollFlags};
-use crate::sys::service::{DescriptorLimit, raise_descriptor_limit};
 use crate::sys::signals::{Arrived, Signals};
-use crate::sys::{eventfd, reap, spawn};
+use crate::sys::tag::Tag;
+use crate::sys::{eventfd, spawn};
 
 /// Messages taken from the server in one turn.
 const MESSAGES_A_TURN: usize = 64;
@@ -39,15 +44,14 @@ pub struct Init {
     pub(super) table: Table,
     pub(super) server: ServerChild,
     pub(super) shutdown: Shutdown,
-    /// The limit of open descriptors that sessions start with.
-    pub(super) limit: DescriptorLimit,
+    /// What sessions start with.
+    pub(super) ground: Ground,
     signals: Signals,
     listeners: Listeners,
     /// Rung by the server when it made room in a ring.
     nudge: OwnedFd,
-    /// The look at /proc that all of this turn's questions share; taken anew
-    /// when a child was reaped since.
-    pub(super) census: Option<Census>,
+    pub(super) inspector: Inspector,
+    pub(super) sweeper: Sweeper,
 }
 
 /// What a descriptor that became ready is to us.
@@ -56,6 +60,8 @@ enum Source {
     Signals,
     Nudge,
     Link,
+    Candidate,
+    Alarm,
     Report(SessionId),
     Terminal(SessionId),
 }
@@ -66,17 +72,19 @@ impl Init {
     /// # Errors
     /// No descriptor left, or /proc does not tell which program this is.
     pub fn new(config: Config, signals: Signals, listeners: Listeners) -> io::Result<Self> {
-        let limit = raise_descriptor_limit();
+        let now = Instant::now();
+        let ground = Ground::prepare();
         Ok(Self {
+            inspector: Inspector::new(),
+            sweeper: Sweeper::new(now, config.sweep_interval),
+            server: ServerChild::new(now)?,
+            ground,
             config,
             table: Table::default(),
-            server: ServerChild::new(Instant::now(), limit)?,
-            limit,
             shutdown: Shutdown::Up,
             signals,
             listeners,
             nudge: eventfd::create()?,
-            census: None,
         })
     }
 
@@ -112,6 +120,13 @@ impl Init {
             let flags = if has_waiting { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
             fds.push(PollFd::from_borrowed_fd(link, flags));
         }
+        let others = [(Source::Candidate, self.server.candidate_link()), (Source::Alarm, self.server.alarm())];
+        for (source, fd) in others {
+            if let Some(fd) = fd {
+                sources.push(source);
+                fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
+            }
+        }
         for (session, wants_output) in self.table.iter().zip(wanted) {
             if let Some(report) = &session.report {
                 sources.push(Source::Report(session.record.id));
@@ -130,7 +145,9 @@ impl Init {
     fn next_deadline(&self) -> Option<Instant> {
         let sessions = self.table.iter().flat_map(|s| [s.deadline, s.rest_until]).flatten();
         let patience = self.patience_ends().filter(|_| self.table.iter().any(|s| s.ring.is_paused()));
-        sessions.chain(self.server.start_at()).chain(self.shutdown.deadline()).chain(patience).min()
+        let now = Instant::now();
+        let inspection = self.inspector.due(now).into_iter().chain(self.sweeper.deadline(now));
+        sessions.chain(inspection).chain(self.server.deadline()).chain(self.shutdown.deadline()).chain(patience).min()
     }
 
     fn patience_ends(&self) -> Option<Instant> {
@@ -138,13 +155,14 @@ impl Init {
     }
 
     fn turn(&mut self, ready: &[Source]) {
-        self.census = None;
         let mut terminals = Vec::new();
         for source in ready {
             match source {
                 Source::Signals => self.take_signals(),
                 Source::Nudge => drop(eventfd::drain(&self.nudge)),
                 Source::Link => self.take_messages(),
+                Source::Candidate => self.hear_candidate(),
+                Source::Alarm => self.server.ask_for_life(Instant::now()),
                 Source::Report(id) => self.take_report(*id),
                 Source::Terminal(id) => terminals.push(*id),
             }
@@ -171,42 +189,51 @@ impl Init {
             match signal {
                 Arrived::Child => self.reap_all(),
                 Arrived::Shutdown => self.ask_shutdown(),
-                Arrived::Replace => self.server.renew(),
-                // Nothing to read again and nothing to sweep in this version;
-                // caught all the same, so that they never end init.
-                Arrived::Hangup | Arrived::Sweep => {}
+                Arrived::Replace if self.shutdown.has_begun() => {}
+                Arrived::Replace => self.server.renew(Instant::now(), &self.ground),
+                Arrived::Sweep => self.inspector.want_sweep(None),
+                // Nothing to read again in this version; caught all the same,
+                // so that it never ends init.
+                Arrived::Hangup => {}
             }
         }
     }
 
-    fn reap_all(&mut self) {
-        let mut orphans = false;
-        let reaped: Vec<_> = std::iter::from_fn(reap::next).collect();
-        self.census = None;
-        for (pid, status) in reaped {
+    pub(super) fn reap_all(&mut self) {
+        // The tag tells whose orphan it was, and is gone with it; nobody asks
+        // unless a session is ending.
+        let is_clearing = self.table.iter().any(|s| matches!(s.machine.phase, Phase::Clearing(..)));
+        let reaped: Vec<Reaped> = std::iter::from_fn(|| Reaped::next(is_clearing)).collect();
+        for Reaped { pid, status, tag } in reaped {
+            self.sweeper.totals.reaped += 1;
+            if self.server.was_retired(pid) {
+                continue;
+            }
             if self.server.pid() == Some(pid) {
                 self.server_ended(status);
             } else if let Some(id) = self.table.led_by(pid) {
                 self.leader_exited(id, status);
-            } else {
-                orphans = true;
+            } else if is_clearing {
+                self.orphan_reaped(tag);
             }
         }
-        if orphans {
-            for id in self.table.ids() {
+        self.check_victims();
+    }
+
+    /// Without a tag it may have been anybody's.
+    fn orphan_reaped(&mut self, tag: Option<Tag>) {
+        for id in self.table.ids() {
+            let Some(session) = self.table.get_mut(id) else { continue };
+            if tag.is_none_or(|tag| tag == tag_of(id)) {
+                session.died += 1;
                 self.feed(id, Input::OrphanReaped);
             }
         }
     }
 
     fn server_ended(&mut self, status: crate::model::session::ExitStatus) {
-        self.server.ended(Instant::now());
-        // The requests of that server have nobody to answer to any more.
-        for session in self.table.iter_mut() {
-            session.starter = None;
-            session.resumer = None;
-            session.removers.clear();
-        }
+        self.server.ended(Instant::now(), status);
+        self.forget_askers();
         if self.shutdown.has_begun() {
             self.server.retire();
         } else {
@@ -214,14 +241,38 @@ impl Init {
         }
     }
 
+    /// The requests of a server that is gone have nobody to answer to any more.
+    fn forget_askers(&mut self) {
+        self.inspector.forget_askers();
+        self.sweeper.forget_askers();
+        for session in self.table.iter_mut() {
+            session.starter = None;
+            session.resumer = None;
+            session.removers.clear();
+        }
+    }
+
+    fn hear_candidate(&mut self) {
+        if self.server.hear_candidate(Instant::now()) {
+            self.forget_askers();
+            self.greet();
+        }
+    }
+
     fn take_messages(&mut self) {
         self.server.flush();
         for _ in 0..MESSAGES_A_TURN {
             match self.server.receive() {
+                FromServer::Introduced(VERSION) => self.greet(),
+                FromServer::Introduced(other) => {
+                    self.server.replace(&format!("it speaks link version {other}, this init {VERSION}"));
+                    return;
+                }
                 FromServer::Message(ToInit::Serving) => {
-                    self.server.is_serving();
+                    self.server.is_serving(Instant::now());
                     tracing::info!(restarts = self.server.restarts(), "API server ready");
                 }
+                FromServer::Message(ToInit::Pong) => self.server.take_pong(),
                 FromServer::Message(ToInit::Request(number, request)) => self.decide(number, request),
                 FromServer::Nothing => return,
                 FromServer::Broken(reason) => {
@@ -266,9 +317,7 @@ impl Init {
     }
 
     fn take_timers(&mut self, now: Instant) {
-        if self.server.start_at().is_some_and(|at| at <= now) && self.server.start(now) {
-            self.greet();
-        }
+        self.server.advance(now, &self.ground);
         if self.patience_ends().is_some_and(|at| at <= now) {
             self.table.iter_mut().filter(|s| s.ring.is_paused()).for_each(|s| s.ring.run_free());
         }
@@ -278,6 +327,8 @@ impl Init {
                 self.feed(id, Input::TimeOver);
             }
         }
+        self.sweep_on(now);
+        self.inspect();
         self.advance_shutdown(now);
     }
 
@@ -288,7 +339,12 @@ impl Init {
             restarts: self.server.restarts(),
             settings: Box::new(self.config.settings.clone()),
         };
-        let mut fds = vec![self.nudge.as_fd(), self.listeners.tcp.as_fd()];
+        // The server can't be without its descriptors; it is started again.
+        let alarm = match self.server.fresh_alarm() {
+            Ok(alarm) => alarm,
+            Err(error) => return self.server.replace(&format!("there is no timer to watch it by: {error}")),
+        };
+        let mut fds = vec![self.nudge.as_fd(), alarm.as_fd(), self.listeners.tcp.as_fd()];
         fds.extend(self.listeners.unix.as_ref().map(|(fd, _)| fd.as_fd()));
         self.server.send(&hello, &fds);
         for session in self.table.iter() {
@@ -319,6 +375,7 @@ impl Init {
         match step {
             Step::None => {}
             Step::EndSessions => {
+                self.sweeper.stop();
                 tracing::info!(graceMs = self.grace_ms(), "Shutting down");
                 self.server.send(&ToServer::ShuttingDown { grace_ms: self.grace_ms() }, &[]);
                 self.feed_all(Input::StopAsked);

@@ -5,15 +5,23 @@
 //! here, and the loop goes on whatever the other process does.
 
 mod acts;
+mod cgroup;
 pub mod env;
 mod event_loop;
+mod hunt;
+mod inspection;
 pub mod lifecycle;
 mod listeners;
 mod members;
+mod people;
+mod reaped;
 mod requests;
+mod scan;
 mod server_child;
+mod server_process;
 mod session;
 mod shutdown;
+mod sweep;
 mod table;
 
 use crate::config::Config;

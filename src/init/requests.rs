@@ -3,8 +3,9 @@
 
 use super::event_loop::Init;
 use super::lifecycle::{Input, Phase};
+use super::members::Blow;
 use super::session::Session;
-use crate::link::message::{Refusal, Request, Scope, ToServer};
+use crate::link::message::{Answer, Refusal, Request, Scope, ToServer};
 use crate::logging::unix_millis;
 use crate::model::id::{SessionId, SessionName};
 use crate::model::session::Stage;
@@ -22,12 +23,13 @@ impl Init {
             Request::Create { name, spec, size } => self.create(number, name, spec, size),
             Request::Resume(id) => self.resume(number, id),
             Request::Remove(id) => self.remove(number, id),
-            Request::Signal(id, signal, scope) => self.signal(id, signal, scope),
+            Request::Signal(id, signal, scope) => self.signal(number, id, signal, scope),
             Request::Resize(id, size) => self.resize(id, size),
+            Request::Sweep => self.sweep(number),
         };
         match decision {
             Ok(None) => {}
-            Ok(Some(id)) => self.server.send(&ToServer::Reply(number, Ok(id)), &[]),
+            Ok(Some(id)) => self.server.send(&ToServer::Reply(number, Ok(Answer::Session(id))), &[]),
             Err(refusal) => self.server.send(&ToServer::Reply(number, Err(refusal)), &[]),
         }
     }
@@ -42,7 +44,7 @@ impl Init {
             let errno = e.raw_os_error().unwrap_or(libc::ENOMEM);
             Refusal::SpawnFailed(SpawnFailure { stage: SpawnStage::Resources, errno })
         })?;
-        session.launch(self.limit).map_err(Refusal::SpawnFailed)?;
+        session.launch(&self.ground).map_err(Refusal::SpawnFailed)?;
         session.starter = Some(number);
         self.table.add(session);
         Ok(None)
@@ -52,7 +54,6 @@ impl Init {
         if self.shutdown.has_begun() {
             return Err(Refusal::ShuttingDown);
         }
-        let limit = self.limit;
         let session = self.table.get_mut(id).filter(|s| !s.is_being_removed).ok_or(Refusal::NotFound)?;
         match session.machine.phase {
             Phase::Ended => {}
@@ -64,7 +65,7 @@ impl Init {
             }
             _ => return Err(Refusal::AlreadyRunning),
         }
-        session.launch(limit).map_err(Refusal::SpawnFailed)?;
+        session.launch(&self.ground).map_err(Refusal::SpawnFailed)?;
         session.starter = Some(number);
         Ok(None)
     }
@@ -89,15 +90,23 @@ impl Init {
         Ok(None)
     }
 
-    fn signal(&mut self, id: SessionId, signal: Signal, scope: Scope) -> Decision {
+    fn sweep(&mut self, number: u64) -> Decision {
+        if self.shutdown.has_begun() {
+            return Err(Refusal::ShuttingDown);
+        }
+        self.inspector.want_sweep(Some(number));
+        Ok(None)
+    }
+
+    fn signal(&mut self, number: u64, id: SessionId, signal: Signal, scope: Scope) -> Decision {
         let session = self.table.get_mut(id).ok_or(Refusal::NotFound)?;
         if !matches!(session.record.state.stage, Stage::Running { .. }) {
             return Err(Refusal::NotRunning);
         }
         match scope {
             Scope::Session => {
-                let members = self.members(id);
-                members.into_iter().for_each(|member| member.signal(signal));
+                self.inspector.want_blow(id, Blow::Signal(signal), Some(number));
+                return Ok(None);
             }
             Scope::Foreground => {
                 let group = session.master.as_ref().and_then(pty::foreground_group).ok_or(Refusal::NotRunning)?;

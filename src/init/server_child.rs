@@ -1,82 +1,99 @@
-//! The API server as a child: start, link, restart with back-off.
+//! The API server as a child: start, restart with back-off, replacement.
+//!
+//! Three ways lead to another server. One that ended is started again. One that
+//! shows no life is killed first: it holds a timer that it must keep pushing
+//! ahead, and when the timer rings it gets a ping and the rest of
+//! [`PATIENCE`] to answer. And one that is to be replaced on purpose goes on
+//! until its successor has shown that it speaks the same language.
 
 use std::collections::VecDeque;
-use std::ffi::CString;
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::link::codec::{self, MESSAGE_MAX};
-use crate::link::message::{ToInit, ToServer};
+use super::server_process::{FromServer, ServerProcess};
+use super::session::Ground;
+use crate::link::codec::MESSAGE_MAX;
+use crate::link::message::{LIFE_SIGN, ToServer, VERSION};
+use crate::model::session::ExitStatus;
 use crate::model::signal::Signal;
-use crate::sys::process::{self, Pid};
-use crate::sys::service::DescriptorLimit;
-use crate::sys::{seqpacket, spawn};
-
-/// Messages that may wait for a server that is busy. One that lets more pile up
-/// is not busy but stuck, and is replaced.
-const OUTBOX_MAX: usize = 8192;
+use crate::sys::process::Pid;
+use crate::sys::timer;
 
 /// This many ends within [`CRASH_WINDOW`] are no accident: wait before the next.
 const CRASHES_MAX: usize = 5;
 const CRASH_WINDOW: Duration = Duration::from_secs(10);
-const BACKOFF_FIRST: Duration = Duration::from_secs(1);
+/// One that served for so long did not end because it can't work.
+const WORKED: Duration = Duration::from_millis(300);
+const BACKOFF_FIRST: Duration = Duration::from_millis(5);
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
+/// SIGKILL as `wait(2)` tells it.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is 9")]
+const KILLED: u8 = libc::SIGKILL as u8;
+/// Longest wait when no process could be made: that passes by itself.
+const NO_PROCESS_MAX: Duration = Duration::from_millis(500);
 
-/// A message that did not fit the socket's queue yet.
+/// Without a sign of life for so long, a server is replaced.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// An answer that is late by this much more is late because init itself, and
+/// so everybody, was stopped.
+const FROZEN: Duration = Duration::from_secs(1);
+
+/// The next server while the present one goes on.
 #[derive(Debug)]
-struct Waiting {
-    bytes: Vec<u8>,
-    fds: Vec<OwnedFd>,
+struct Candidate {
+    process: ServerProcess,
+    binary: OwnedFd,
+    until: Instant,
 }
 
 /// The server process, and what init remembers about its predecessors.
 #[derive(Debug)]
 pub struct ServerChild {
-    program: PathBuf,
-    limit: DescriptorLimit,
-    pid: Option<Pid>,
-    link: Option<OwnedFd>,
-    report: Option<OwnedFd>,
-    outbox: VecDeque<Waiting>,
+    path: PathBuf,
+    /// The file that is executed, whatever lies at the path by now.
+    binary: OwnedFd,
+    process: Option<ServerProcess>,
+    candidate: Option<Candidate>,
+    /// Killed and not reaped yet; nobody counts their ends.
+    retired: Vec<Pid>,
+    /// Rings when the server shows no life; a new one for each server.
+    alarm: Option<OwnedFd>,
+    /// Until when a ping must be answered.
+    answer_by: Option<Instant>,
     starts: u32,
     ends: VecDeque<Instant>,
     backoff: Duration,
     start_at: Option<Instant>,
+    serving_since: Option<Instant>,
     down_since: Option<Instant>,
-    is_end_wanted: bool,
     buffer: Vec<u8>,
-}
-
-/// What reading the link gave.
-#[derive(Debug)]
-pub enum FromServer {
-    /// A message.
-    Message(ToInit),
-    /// Nothing now.
-    Nothing,
-    /// The server closed its end, or talks nonsense.
-    Broken(String),
 }
 
 impl ServerChild {
     /// A child that is to be started at once.
-    pub fn new(now: Instant, limit: DescriptorLimit) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// /proc does not tell which program this is, or it can't be opened.
+    pub fn new(now: Instant) -> io::Result<Self> {
+        let path = std::env::current_exe()?;
+        let binary = File::open("/proc/self/exe").or_else(|_| File::open(&path))?.into();
         Ok(Self {
-            program: std::env::current_exe()?,
-            limit,
-            pid: None,
-            link: None,
-            report: None,
-            outbox: VecDeque::new(),
+            path,
+            binary,
+            process: None,
+            candidate: None,
+            retired: Vec::new(),
+            alarm: None,
+            answer_by: None,
             starts: 0,
             ends: VecDeque::new(),
             backoff: BACKOFF_FIRST,
             start_at: Some(now),
+            serving_since: None,
             down_since: None,
-            is_end_wanted: false,
             buffer: vec![0; MESSAGE_MAX],
         })
     }
@@ -84,19 +101,20 @@ impl ServerChild {
     /// The process id, while it is not reaped.
     #[must_use]
     pub fn pid(&self) -> Option<Pid> {
-        self.pid
+        self.process.as_ref().map(ServerProcess::pid)
     }
 
-    /// Since when no server has run, if none does.
+    /// Since when no server has served, if none does.
     #[must_use]
     pub fn down_since(&self) -> Option<Instant> {
         self.down_since
     }
 
-    /// When the next start is due.
+    /// When something is due: a start, or the end of a wait.
     #[must_use]
-    pub fn start_at(&self) -> Option<Instant> {
-        self.start_at
+    pub fn deadline(&self) -> Option<Instant> {
+        let candidate = self.candidate.as_ref().map(|candidate| candidate.until);
+        [self.start_at, self.answer_by, candidate].into_iter().flatten().min()
     }
 
     /// How many servers were started before the present one.
@@ -108,69 +126,108 @@ impl ServerChild {
     /// Starts no more servers.
     pub fn retire(&mut self) {
         self.start_at = None;
+        self.refuse("the container ends");
     }
 
     /// The server accepts connections: it works.
-    pub fn is_serving(&mut self) {
+    pub fn is_serving(&mut self, now: Instant) {
         self.down_since = None;
-        self.backoff = BACKOFF_FIRST;
+        self.serving_since = Some(now);
     }
 
-    /// Forks and executes this binary as `server`. A failure is tried again
-    /// later, with back-off.
-    pub fn start(&mut self, now: Instant) -> bool {
+    /// Does what is due.
+    pub fn advance(&mut self, now: Instant, ground: &Ground) {
+        if self.start_at.is_some_and(|at| at <= now) {
+            self.start(now, ground);
+        }
+        if self.candidate.as_ref().is_some_and(|candidate| candidate.until <= now) {
+            self.refuse("it does not introduce itself");
+        }
+        let Some(until) = self.answer_by.filter(|until| *until <= now) else { return };
+        if now.duration_since(until) > FROZEN {
+            self.answer_by = Some(now + PATIENCE);
+            return;
+        }
+        self.replace("it has shown no life for 10 s");
+    }
+
+    fn start(&mut self, now: Instant, ground: &Ground) {
         self.start_at = None;
-        match self.try_start() {
-            Ok(()) => {
-                self.starts += 1;
-                true
-            }
+        match ServerProcess::start(&self.binary, &self.path, ground) {
+            Ok(process) => self.take_over(process),
             Err(reason) => {
                 tracing::error!(%reason, "Starting the API server failed");
-                self.schedule(now, true);
-                false
+                self.wait_for(now, self.backoff.min(NO_PROCESS_MAX));
             }
         }
     }
 
-    fn try_start(&mut self) -> Result<(), String> {
-        let (ours, theirs) = seqpacket::pair().map_err(|e| format!("no link: {e}"))?;
-        let program = self.program().map_err(|e| format!("no program: {e}"))?;
-        let child = spawn::spawn(&program, spawn::Stdio::Service(theirs.as_fd()))
-            .map_err(|f| format!("{}: {}", f.stage, io::Error::from_raw_os_error(f.errno)))?;
-        self.pid = Some(child.pid);
-        self.report = Some(child.report);
-        self.link = Some(ours);
-        self.outbox.clear();
-        Ok(())
+    fn take_over(&mut self, process: ServerProcess) {
+        self.starts += 1;
+        self.process = Some(process);
+        self.serving_since = None;
+        // Without an alarm a server that hangs is not noticed, which is better
+        // than no server.
+        self.alarm = timer::create().ok();
+        self.expect_life();
     }
 
-    fn program(&self) -> Result<spawn::Program, std::ffi::NulError> {
-        let path = CString::new(self.program.as_os_str().as_bytes())?;
-        let envp =
-            std::env::vars_os().map(|(name, value)| CString::new([name.as_bytes(), value.as_bytes()].join(&b'=')));
-        Ok(spawn::Program {
-            candidates: vec![path],
-            argv: vec![c"quarterdeck".into(), c"server".into()],
-            envp: envp.collect::<Result<_, _>>()?,
-            cwd: None,
-            limit: self.limit,
-        })
+    fn expect_life(&mut self) {
+        self.answer_by = None;
+        self.alarm.iter().for_each(|alarm| drop(timer::push(alarm, LIFE_SIGN)));
+    }
+
+    /// The timer that rings when the server shows no life.
+    #[must_use]
+    pub fn alarm(&self) -> Option<BorrowedFd<'_>> {
+        // While an answer is waited for, it has rung already.
+        self.alarm.as_ref().filter(|_| self.answer_by.is_none()).map(AsFd::as_fd)
+    }
+
+    /// The alarm rang.
+    pub fn ask_for_life(&mut self, now: Instant) {
+        self.answer_by = Some(now + PATIENCE.saturating_sub(LIFE_SIGN));
+        self.send(&ToServer::Ping, &[]);
+    }
+
+    /// The timer for the greeting, set anew.
+    ///
+    /// # Errors
+    /// No descriptor was left to make the timer or a copy of it.
+    pub fn fresh_alarm(&mut self) -> io::Result<OwnedFd> {
+        self.expect_life();
+        self.alarm.as_ref().ok_or(io::ErrorKind::NotFound)?.try_clone()
+    }
+
+    /// The server answered a ping.
+    pub fn take_pong(&mut self) {
+        self.expect_life();
+    }
+
+    /// Whether this child was a server that was put away before it ended.
+    pub fn was_retired(&mut self, pid: Pid) -> bool {
+        if self.candidate.as_ref().is_some_and(|candidate| candidate.process.pid() == pid) {
+            let failure = self.candidate.as_ref().and_then(|candidate| candidate.process.failure());
+            self.refuse(&failure.unwrap_or_else(|| "it ended".into()));
+        }
+        let before = self.retired.len();
+        self.retired.retain(|retired| *retired != pid);
+        self.retired.len() != before
     }
 
     /// The server was reaped.
-    pub fn ended(&mut self, now: Instant) {
-        if let Some(spawn::Outcome::Failed(failure)) = self.report.take().as_ref().map(spawn::outcome) {
-            let reason = io::Error::from_raw_os_error(failure.errno);
-            tracing::error!(program = %self.program.display(), stage = %failure.stage, %reason, "The API server could not be executed");
+    pub fn ended(&mut self, now: Instant, status: ExitStatus) {
+        if let Some(reason) = self.process.as_ref().and_then(ServerProcess::failure) {
+            tracing::error!(program = %self.path.display(), %reason, "The API server could not be executed");
         }
-        self.pid = None;
-        self.link = None;
-        self.outbox.clear();
-        self.down_since.get_or_insert(now);
-        if std::mem::take(&mut self.is_end_wanted) {
-            self.start_at = Some(now);
-            return;
+        self.forget_process(now);
+        // One that served until somebody killed it was not at fault, however
+        // short its life was.
+        let is_killed = status == ExitStatus::Signal(KILLED);
+        let served = self.serving_since.take().map(|since| now.duration_since(since));
+        let has_worked = served.is_some_and(|time| is_killed || time >= WORKED);
+        if has_worked {
+            self.backoff = BACKOFF_FIRST;
         }
         self.ends.push_back(now);
         while self.ends.len() > CRASHES_MAX {
@@ -178,108 +235,138 @@ impl ServerChild {
         }
         let is_crowded = self.ends.len() == CRASHES_MAX
             && self.ends.front().is_some_and(|first| now.duration_since(*first) <= CRASH_WINDOW);
-        // A wait longer than the first means that no server has served since.
-        self.schedule(now, is_crowded || self.backoff > BACKOFF_FIRST);
+        // A wait longer than the first means that no server has worked since.
+        if is_crowded || self.backoff > BACKOFF_FIRST {
+            self.wait_for(now, self.backoff);
+        } else {
+            self.start_at = Some(now);
+        }
     }
 
-    fn schedule(&mut self, now: Instant, is_failing: bool) {
-        if !is_failing {
-            self.start_at = Some(now);
-            return;
-        }
+    fn forget_process(&mut self, now: Instant) {
+        self.process = None;
+        self.alarm = None;
+        self.answer_by = None;
+        self.down_since.get_or_insert(now);
+    }
+
+    fn wait_for(&mut self, now: Instant, wait: Duration) {
         tracing::warn!(
-            waitMs = u64::try_from(self.backoff.as_millis()).unwrap_or(u64::MAX),
+            waitMs = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
             recentEnds = self.ends.len(),
             "The API server keeps ending: waiting before the next start; sessions go on"
         );
-        self.start_at = Some(now + self.backoff);
+        self.start_at = Some(now + wait);
         self.backoff = (self.backoff * 2).min(BACKOFF_MAX);
     }
 
     /// Signals the server process.
     pub fn signal(&self, signal: Signal) {
-        if let Some(pid) = self.pid {
-            let _ = process::kill(pid, signal);
-        }
+        self.process.iter().for_each(|process| process.signal(signal));
     }
 
     /// The link, and whether messages wait to be sent.
     #[must_use]
     pub fn link(&self) -> Option<(BorrowedFd<'_>, bool)> {
-        self.link.as_ref().map(|link| (link.as_fd(), !self.outbox.is_empty()))
+        self.process.as_ref()?.link()
+    }
+
+    /// The link of the server that may come next.
+    #[must_use]
+    pub fn candidate_link(&self) -> Option<BorrowedFd<'_>> {
+        self.candidate.as_ref()?.process.link().map(|(link, _)| link)
     }
 
     /// Sends a message now or, when the server is busy, later.
     pub fn send(&mut self, message: &ToServer, fds: &[BorrowedFd<'_>]) {
-        let Some(link) = &self.link else { return };
-        let bytes = match codec::encode(message) {
-            Ok(bytes) => bytes,
-            Err(error) => return tracing::error!(%error, "A message to the API server was dropped"),
-        };
-        if self.outbox.is_empty() {
-            match seqpacket::send(link, &bytes, fds) {
-                Ok(()) => return,
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                // The peer is gone: its end is reaped soon, and the next server
-                // is told everything anew.
-                Err(_) => return,
-            }
-        }
-        let fds = fds.iter().map(|fd| fd.try_clone_to_owned()).collect::<Result<_, _>>();
-        match fds {
-            Ok(fds) if self.outbox.len() < OUTBOX_MAX => self.outbox.push_back(Waiting { bytes, fds }),
-            Ok(_) => self.replace("it does not read its messages"),
-            Err(error) => self.replace(&format!("no descriptor can be sent to it: {error}")),
+        let Some(process) = &mut self.process else { return };
+        if let Err(reason) = process.send(message, fds) {
+            self.replace(&reason);
         }
     }
 
     /// Sends what waited, as far as it fits.
     pub fn flush(&mut self) {
-        let Some(link) = &self.link else { return };
-        while let Some(first) = self.outbox.front() {
-            let fds: Vec<BorrowedFd<'_>> = first.fds.iter().map(AsFd::as_fd).collect();
-            match seqpacket::send(link, &first.bytes, &fds) {
-                Ok(()) => drop(self.outbox.pop_front()),
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
-                Err(_) => return self.outbox.clear(),
-            }
+        self.process.iter_mut().for_each(ServerProcess::flush);
+    }
+
+    /// Reads one message.
+    pub fn receive(&mut self) -> FromServer {
+        let Some(process) = &mut self.process else { return FromServer::Nothing };
+        process.receive(&mut self.buffer)
+    }
+
+    /// Starts a successor from what lies at the program's path now. The present
+    /// server goes on until that one has introduced itself.
+    pub fn renew(&mut self, now: Instant, ground: &Ground) {
+        if self.candidate.is_some() {
+            return tracing::warn!("Another API server is being started already");
+        }
+        tracing::info!(program = %self.path.display(), "Replacing the API server, as SIGUSR2 asked");
+        let binary = File::open(&self.path).map(OwnedFd::from);
+        let started = binary
+            .map_err(|e| e.to_string())
+            .and_then(|binary| ServerProcess::start(&binary, &self.path, ground).map(|process| (binary, process)));
+        match started {
+            Ok((binary, process)) => self.candidate = Some(Candidate { process, binary, until: now + PATIENCE }),
+            Err(reason) => self.tell_refusal(&reason),
         }
     }
 
-    /// Ends this server because somebody wants another one.
-    pub fn renew(&mut self) {
-        tracing::info!("Replacing the API server, as SIGUSR2 asked");
-        self.is_end_wanted = self.pid.is_some();
-        self.signal(Signal::KILL);
-        self.hang_up();
+    /// Takes in what the candidate says; true when it is the server now.
+    pub fn hear_candidate(&mut self, now: Instant) -> bool {
+        let Some(candidate) = &mut self.candidate else { return false };
+        match candidate.process.receive(&mut self.buffer) {
+            FromServer::Introduced(VERSION) => {}
+            FromServer::Introduced(other) => {
+                self.refuse(&format!("it speaks link version {other}, this init {VERSION}; restart the container"));
+                return false;
+            }
+            FromServer::Nothing => return false,
+            FromServer::Message(_) => return self.refuse("it spoke before it was greeted"),
+            FromServer::Broken(reason) => return self.refuse(&reason),
+        }
+        let Some(Candidate { process, binary, .. }) = self.candidate.take() else { return false };
+        if let Some(before) = self.process.take() {
+            before.signal(Signal::KILL);
+            self.retired.push(before.pid());
+        }
+        self.forget_process(now);
+        self.start_at = None;
+        self.binary = binary;
+        self.take_over(process);
+        true
+    }
+
+    /// Puts the candidate away; always false, for it is not the server.
+    fn refuse(&mut self, reason: &str) -> bool {
+        if let Some(candidate) = self.candidate.take() {
+            candidate.process.signal(Signal::KILL);
+            self.retired.push(candidate.process.pid());
+            self.tell_refusal(reason);
+        }
+        false
+    }
+
+    fn tell_refusal(&self, reason: &str) {
+        tracing::error!(
+            program = %self.path.display(),
+            reason,
+            "The new API server was refused; the present one goes on"
+        );
     }
 
     /// Ends a server that does not do its work; the next one starts from scratch.
     pub fn replace(&mut self, reason: &str) {
         tracing::error!(reason, "Replacing the API server");
         self.signal(Signal::KILL);
-        self.link = None;
-        self.outbox.clear();
-    }
-
-    /// Reads one message. Descriptors that come with it are closed: init takes
-    /// none from the server.
-    pub fn receive(&mut self) -> FromServer {
-        let Some(link) = &self.link else { return FromServer::Nothing };
-        match seqpacket::receive(link, &mut self.buffer) {
-            Ok((0, _)) => FromServer::Broken("it closed the link".into()),
-            Ok((n, _)) => match codec::decode(&self.buffer[..n]) {
-                Ok(message) => FromServer::Message(message),
-                Err(error) => FromServer::Broken(error.to_string()),
-            },
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => FromServer::Nothing,
-            Err(error) => FromServer::Broken(error.to_string()),
-        }
+        self.hang_up();
     }
 
     /// Stops listening to a server that closed its end; its exit is reaped.
     pub fn hang_up(&mut self) {
-        self.link = None;
-        self.outbox.clear();
+        self.alarm = None;
+        self.answer_by = None;
+        self.process.iter_mut().for_each(ServerProcess::hang_up);
     }
 }

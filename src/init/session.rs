@@ -4,16 +4,20 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
+use super::cgroup::{Cgroup, Cgroups};
 use super::env;
 use super::lifecycle::{Machine, Phase, Terminal};
 use super::members::SessionKey;
+use super::people::tag_of;
 use crate::model::id::{SessionId, SessionName};
 use crate::model::session::{Record, Stage, State};
 use crate::model::spec::{SessionSpec, SpawnFailure, SpawnStage, TerminalSize};
 use crate::ring::layout::Capacity;
 use crate::ring::writer::{Filled, RingWriter};
-use crate::sys::process::Pid;
-use crate::sys::service::DescriptorLimit;
+use crate::sys::oom::OomScore;
+use crate::sys::process::{self, Pid};
+use crate::sys::service::{DescriptorLimit, raise_descriptor_limit};
+use crate::sys::spawn::Marks;
 use crate::sys::{pty, spawn};
 
 /// Most bytes taken from one terminal in one turn of the loop, so that a flood
@@ -39,6 +43,45 @@ const FLOW_WINDOW: Duration = Duration::from_millis(2);
 /// processor is free for the few microseconds that an echo needs. A flood still
 /// gets several MB/s, more than anybody reads; with nobody typing, all it wants.
 const FLOOD_REST: Duration = Duration::from_micros(1000);
+
+/// How much sooner the kernel kills a session's processes than ours when
+/// memory runs out.
+const OOM_RAISE: i16 = 500;
+
+/// What every session is started with.
+#[derive(Debug)]
+pub struct Ground {
+    /// The limit of open descriptors that init was started with.
+    pub limit: DescriptorLimit,
+    /// The place among those killed for memory that init was started with.
+    pub oom_score: Option<OomScore>,
+    /// Where cgroups can be made, if anywhere.
+    pub cgroups: Option<Cgroups>,
+}
+
+impl Ground {
+    /// Looks around, and places init itself: its descriptors are many, and as
+    /// the container's PID 1 it is to be killed for memory last of all.
+    #[must_use]
+    pub fn prepare() -> Self {
+        let oom_score = OomScore::own().ok();
+        let is_first = process::own_pid().raw() == 1;
+        if is_first {
+            // Needs CAP_SYS_RESOURCE, which few containers have.
+            let _ = OomScore::NEVER.wear();
+        }
+        // Elsewhere the cgroup is not ours to divide.
+        let cgroups = if is_first { Cgroups::find() } else { None };
+        Self { limit: raise_descriptor_limit(), oom_score, cgroups }
+    }
+
+    /// The API server's place: just before init where init could leave its
+    /// own, else the one both were started with.
+    #[must_use]
+    pub fn server_oom_score(&self) -> Option<OomScore> {
+        if OomScore::own().ok() == self.oom_score { None } else { Some(OomScore::LATE) }
+    }
+}
 
 /// A request of the present server that waits for this session.
 pub type RequestNumber = u64;
@@ -76,6 +119,14 @@ pub struct Session {
     pub drain_since: Option<Instant>,
     /// How often KILL was sent in this life.
     pub kill_rounds: u32,
+    /// Members reaped after the leader, ever.
+    pub died: u64,
+    /// The same when the present scan began.
+    pub died_before_scan: u64,
+    /// Looks in a row that found nobody and proved nothing.
+    pub vague_looks: u32,
+    /// Where its processes are born, if that is a place of their own.
+    pub cgroup: Option<Cgroup>,
     /// Until when a flooding terminal is left alone.
     pub rest_until: Option<Instant>,
     /// Bytes taken since the moment beside it.
@@ -115,6 +166,10 @@ impl Session {
             drain_mark: 0,
             drain_since: None,
             kill_rounds: 0,
+            died: 0,
+            died_before_scan: 0,
+            vague_looks: 0,
+            cgroup: None,
             rest_until: None,
             flow: (0, Instant::now()),
             device: 0,
@@ -126,14 +181,22 @@ impl Session {
     ///
     /// # Errors
     /// The stage that failed; the session is as before.
-    pub fn launch(&mut self, limit: DescriptorLimit) -> Result<(), SpawnFailure> {
+    pub fn launch(&mut self, ground: &Ground) -> Result<(), SpawnFailure> {
         let failed = |stage, errno: Option<i32>| SpawnFailure { stage, errno: errno.unwrap_or(libc::EIO) };
-        let program = env::program(&self.record.spec, self.record.id, &self.record.name, limit)
+        let id = self.record.id;
+        let mut program = env::program(&self.record.spec, id, &self.record.name, ground.limit)
             .map_err(|_| failed(SpawnStage::Exec, Some(libc::EINVAL)))?;
+        let cgroup = ground.cgroups.as_ref().and_then(|cgroups| cgroups.create(id).ok());
+        program.marks = Marks {
+            tag: Some(tag_of(id)),
+            oom_score: ground.oom_score.map(|own| own.raised_by(OOM_RAISE)),
+            cgroup: cgroup.as_ref().and_then(|cgroup| cgroup.as_fd().try_clone_to_owned().ok()),
+        };
         let size = self.record.state.size;
         let pty = pty::open(size.cols(), size.rows()).map_err(|e| failed(SpawnStage::Pty, e.raw_os_error()))?;
         let child = spawn::spawn(&program, spawn::Stdio::Terminal(pty.slave.as_fd()))?;
         self.machine = Machine::forked();
+        self.cgroup = cgroup;
         self.leader = Some(child.pid);
         self.kernel_session = Some(child.pid);
         self.report = Some(child.report);

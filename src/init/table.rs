@@ -29,6 +29,11 @@ impl Table {
     }
 
     /// The session with this id.
+    pub fn get(&self, id: SessionId) -> Option<&Session> {
+        self.sessions.iter().find(|s| s.record.id == id)
+    }
+
+    /// The session with this id, to change.
     pub fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
         self.sessions.iter_mut().find(|s| s.record.id == id)
     }

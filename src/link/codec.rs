@@ -1,8 +1,8 @@
 //! Messages to bytes and back.
 //!
 //! postcard is not self-describing, so a message is only ever read by the
-//! version that wrote it; [`super::message::VERSION`] travels in the greeting
-//! and is the first field of the first message for that reason.
+//! version that wrote it. The very first message is therefore none of these: a
+//! server introduces itself by four bytes that no version will change.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -23,6 +23,22 @@ pub enum CodecError {
     /// A whole message, and then something.
     #[error("a link message has {0} bytes behind its end")]
     Trailing(usize),
+}
+
+/// What a server says first: `QD` and its link version, little endian.
+#[must_use]
+pub fn introduction(version: u16) -> [u8; 4] {
+    let [low, high] = version.to_le_bytes();
+    [b'Q', b'D', low, high]
+}
+
+/// The version of an introduction, if `bytes` are one.
+#[must_use]
+pub fn read_introduction(bytes: &[u8]) -> Option<u16> {
+    match bytes {
+        [b'Q', b'D', low, high] => Some(u16::from_le_bytes([*low, *high])),
+        _ => None,
+    }
 }
 
 /// Encodes one message.
@@ -57,7 +73,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::link::message::{Refusal, Request, Scope, ToInit, ToServer};
+    use crate::link::message::{Answer, Refusal, Request, Scope, ToInit, ToServer};
     use crate::model::id::{SessionId, SessionName};
     use crate::model::session::{Exit, ExitStatus, Record, Stage, State};
     use crate::model::signal::Signal;
@@ -166,7 +182,7 @@ mod tests {
             state().prop_map(move |s| ToServer::Changed(id, s)),
             Just(ToServer::Removed(id)),
             (any::<u64>(), refusal()).prop_map(|(n, r)| ToServer::Reply(n, Err(r))),
-            any::<u64>().prop_map(move |n| ToServer::Reply(n, Ok(id))),
+            any::<u64>().prop_map(move |n| ToServer::Reply(n, Ok(Answer::Session(id)))),
             any::<u64>().prop_map(|grace_ms| ToServer::ShuttingDown { grace_ms }),
             Just(ToServer::Goodbye),
         ]

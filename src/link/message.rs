@@ -1,5 +1,7 @@
 //! The closed set of messages.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::id::{SessionId, SessionName};
@@ -7,15 +9,20 @@ use crate::model::session::{Record, State};
 use crate::model::settings::Settings;
 use crate::model::signal::Signal;
 use crate::model::spec::{SessionSpec, SpawnFailure, TerminalSize};
+use crate::model::sweep::{Cleaned, SweepReport, Totals};
 
 /// Changed whenever a message changes its meaning or shape.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
+
+/// Without a push for so long, the server's alarm rings.
+pub const LIFE_SIGN: Duration = Duration::from_secs(3);
 
 /// What init tells the server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToServer {
-    /// First message. Descriptors: the nudge eventfd, then the listening
-    /// sockets, TCP before Unix.
+    /// First message, after the server has introduced itself. Descriptors: the
+    /// nudge eventfd, the alarm to push ahead by [`LIFE_SIGN`], then the
+    /// listening sockets, TCP before Unix.
     Hello {
         /// [`VERSION`] of the init that speaks.
         version: u16,
@@ -35,7 +42,13 @@ pub enum ToServer {
     /// The session and everything of it is gone.
     Removed(SessionId),
     /// The answer to the request of this number.
-    Reply(u64, Result<SessionId, Refusal>),
+    Reply(u64, Result<Answer, Refusal>),
+    /// A process that outlived its session was killed.
+    Cleaned(Cleaned),
+    /// A sweep is finished; what init has done so far.
+    Swept(Totals),
+    /// Say [`ToInit::Pong`], to show that you work.
+    Ping,
     /// The shutdown has begun; sessions get this long.
     ShuttingDown {
         /// Milliseconds.
@@ -52,6 +65,17 @@ pub enum ToInit {
     Serving,
     /// A wish, with a number of the server's choice that the reply repeats.
     Request(u64, Request),
+    /// The answer to [`ToServer::Ping`].
+    Pong,
+}
+
+/// What became of a wish that was granted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answer {
+    /// It is done, to this session.
+    Session(SessionId),
+    /// The outcome of a sweep.
+    Swept(Box<SweepReport>),
 }
 
 /// A wish.
@@ -74,6 +98,9 @@ pub enum Request {
     Signal(SessionId, Signal, Scope),
     /// Change the terminal's size.
     Resize(SessionId, TerminalSize),
+    /// Compare /proc with the session table now, instead of at the next
+    /// interval; answered with a report.
+    Sweep,
 }
 
 /// Who gets a signal.

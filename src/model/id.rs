@@ -20,6 +20,13 @@ impl SessionId {
     pub fn random() -> Self {
         Self(Uuid::new_v4())
     }
+
+    /// 48 of its random bits, for marks too small for all of it.
+    #[must_use]
+    pub fn short_bits(self) -> u64 {
+        // The last group of a version 4 UUID is random throughout.
+        self.0.as_u64_pair().1 & 0xffff_ffff_ffff
+    }
 }
 
 impl fmt::Display for SessionId {

@@ -9,3 +9,4 @@ pub mod session;
 pub mod settings;
 pub mod signal;
 pub mod spec;
+pub mod sweep;

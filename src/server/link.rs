@@ -10,11 +10,14 @@ use tokio::io::Interest;
 use tokio::sync::oneshot;
 
 use crate::link::codec::{self, MESSAGE_MAX};
-use crate::link::message::{Refusal, Request, ToInit, ToServer, VERSION};
+use crate::link::message::{Answer, Refusal, Request, ToInit, ToServer, VERSION};
 use crate::model::id::SessionId;
 use crate::model::settings::Settings;
 use crate::sys::seqpacket;
 use crate::sys::watched::{Watched, watch};
+
+/// Init's answer to a wish.
+type Outcome = Result<Answer, Refusal>;
 
 /// A message and the descriptors that came with it.
 pub type Received = (ToServer, Vec<OwnedFd>);
@@ -24,7 +27,7 @@ pub type Received = (ToServer, Vec<OwnedFd>);
 pub struct Link {
     socket: Watched,
     next: AtomicU64,
-    waiting: Mutex<HashMap<u64, oneshot::Sender<Result<SessionId, Refusal>>>>,
+    waiting: Mutex<HashMap<u64, oneshot::Sender<Outcome>>>,
 }
 
 /// What the first message tells.
@@ -36,6 +39,8 @@ pub struct Greeting {
     pub restarts: u32,
     /// Rung to tell init that a ring has room again.
     pub nudge: OwnedFd,
+    /// Rings at init unless it is pushed ahead again and again.
+    pub alarm: OwnedFd,
     /// The listening TCP socket.
     pub tcp: OwnedFd,
     /// The listening Unix socket.
@@ -62,6 +67,7 @@ impl Link {
         let interest = Interest::READABLE | Interest::WRITABLE;
         let socket = watch(socket, interest).map_err(|e| format!("the link can't be watched: {e}"))?;
         let link = Self { socket, next: AtomicU64::new(1), waiting: Mutex::default() };
+        link.send_bytes(&codec::introduction(VERSION)).await.map_err(|e| format!("the link broke: {e}"))?;
         let (message, fds) = link.receive().await?;
         let ToServer::Hello { version, restarts, settings } = message else {
             return Err("init's first message is no hello".into());
@@ -70,10 +76,10 @@ impl Link {
             return Err(format!("init speaks link version {version}, this server {VERSION}; restart the container"));
         }
         let mut fds = fds.into_iter();
-        let (Some(nudge), Some(tcp)) = (fds.next(), fds.next()) else {
+        let (Some(nudge), Some(alarm), Some(tcp)) = (fds.next(), fds.next(), fds.next()) else {
             return Err("init's hello lacks descriptors".into());
         };
-        Ok((link, Greeting { settings: *settings, restarts, nudge, tcp, unix: fds.next() }))
+        Ok((link, Greeting { settings: *settings, restarts, nudge, alarm, tcp, unix: fds.next() }))
     }
 
     /// The next message that is not the answer to a wish.
@@ -93,19 +99,20 @@ impl Link {
             let message = codec::decode(&buffer[..n]).map_err(|e| format!("init can't be understood: {e}"))?;
             match message {
                 ToServer::Reply(number, outcome) => self.answer(number, outcome),
+                ToServer::Ping => self.send(&ToInit::Pong).await?,
                 message => return Ok((message, fds)),
             }
         }
     }
 
-    fn answer(&self, number: u64, outcome: Result<SessionId, Refusal>) {
+    fn answer(&self, number: u64, outcome: Outcome) {
         let waiting = self.lock().remove(&number);
         if let Some(waiting) = waiting {
             let _ = waiting.send(outcome);
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, oneshot::Sender<Result<SessionId, Refusal>>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, oneshot::Sender<Outcome>>> {
         self.waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
@@ -122,11 +129,22 @@ impl Link {
         self.socket.async_io(Interest::WRITABLE, |socket| seqpacket::send(socket.as_fd(), bytes, &[])).await
     }
 
+    /// Sends a wish that concerns a session and waits until it is granted.
+    ///
+    /// # Errors
+    /// As [`Self::request`].
+    pub async fn wish(&self, request: Request) -> Result<SessionId, RequestError> {
+        match self.request(request).await? {
+            Answer::Session(id) => Ok(id),
+            Answer::Swept(_) => Err(RequestError::Unavailable),
+        }
+    }
+
     /// Sends a wish and waits for its answer.
     ///
     /// # Errors
     /// Init's refusal, or a link that is gone.
-    pub async fn request(&self, request: Request) -> Result<SessionId, RequestError> {
+    pub async fn request(&self, request: Request) -> Result<Answer, RequestError> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let bytes = codec::encode(&ToInit::Request(number, request)).map_err(|_| RequestError::TooLarge)?;
         let (sender, receiver) = oneshot::channel();

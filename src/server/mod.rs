@@ -20,9 +20,9 @@ use std::time::Duration;
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::exit::Exit;
-use crate::link::message::ToInit;
+use crate::link::message::{LIFE_SIGN, ToInit};
 use crate::logging;
-use crate::model::settings::{LogLevel, Settings};
+use crate::model::settings::{LogFormat, LogLevel, Settings};
 use link::{Greeting, Link};
 use registry::Registry;
 
@@ -45,15 +45,17 @@ pub struct App {
 /// Runs the server on the link that init left at descriptor 3.
 #[must_use]
 pub fn run() -> Exit {
+    // The kernel named this process after the descriptor it was executed from.
+    crate::sys::process::set_name(c"quarterdeck-api");
     let Some(link) = crate::sys::service::take_link() else {
-        logging::start(LogLevel::Info, crate::model::settings::LogFormat::Text);
+        logging::start(LogLevel::Info, LogFormat::Text);
         tracing::error!("`quarterdeck server` is started by `quarterdeck init` and does not run by hand");
         return Exit::Usage;
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            logging::start(LogLevel::Info, crate::model::settings::LogFormat::Json);
+            logging::start(LogLevel::Info, LogFormat::Json);
             tracing::error!(%error, "The API server cannot start");
             return Exit::Failure;
         }
@@ -72,8 +74,12 @@ async fn serve(link: OwnedFd) -> Exit {
 }
 
 async fn try_serve(link: OwnedFd) -> Result<(), String> {
-    let (link, greeting) = Link::greet(link).await?;
-    let Greeting { settings, restarts, nudge, tcp, unix } = greeting;
+    let (link, greeting) = Link::greet(link).await.inspect_err(|_| {
+        // How to log is part of the greeting.
+        logging::start(LogLevel::Info, LogFormat::Json);
+    })?;
+    let Greeting { settings, restarts, nudge, alarm, tcp, unix } = greeting;
+    tokio::spawn(show_life(alarm));
     let log = &settings.log;
     let _guard = match &log.dir {
         None => {
@@ -112,6 +118,17 @@ async fn try_serve(link: OwnedFd) -> Result<(), String> {
     let _ = tokio::time::timeout(FAREWELL, registry.all_connections_closed()).await;
     tracing::info!("API server ends");
     Ok(())
+}
+
+/// Keeps init's alarm from ringing for as long as this task gets its turns.
+async fn show_life(alarm: OwnedFd) {
+    let mut ticks = tokio::time::interval(LIFE_SIGN / 3);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = crate::sys::timer::push(&alarm, LIFE_SIGN) {
+            tracing::error!(%error, "Init cannot be shown that this server lives");
+        }
+    }
 }
 
 fn listen(app: &App, tcp: OwnedFd, unix: Option<OwnedFd>) -> io::Result<()> {

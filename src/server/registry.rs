@@ -3,9 +3,10 @@
 //! The task that reads the link is the only one that changes anything. Everybody
 //! else reads a snapshot, or waits for one beyond a generation.
 
+use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
@@ -15,9 +16,13 @@ use super::session::Session;
 use crate::link::message::ToServer;
 use crate::model::id::SessionId;
 use crate::model::session::Record;
+use crate::model::sweep::{Cleaned, Totals};
 
 /// Between two looks at who stalls.
 const PACE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// News of killed processes kept for connections that are busy.
+const NEWS_MAX: usize = 256;
 
 /// One session at one generation.
 #[derive(Clone, Debug)]
@@ -51,6 +56,9 @@ pub struct Snapshot {
     pub shutting_down: Option<u64>,
     /// Nothing more will come.
     pub goodbye: bool,
+    /// The latest processes that the sweep has killed, each with the
+    /// generation that brought the news.
+    pub cleaned: VecDeque<(u64, Arc<Cleaned>)>,
 }
 
 impl Snapshot {
@@ -60,6 +68,13 @@ impl Snapshot {
         let id = id_or_name.parse::<SessionId>().ok();
         let by_id = id.and_then(|id| self.get(id));
         by_id.or_else(|| self.sessions.iter().find(|e| e.record.name.as_str() == id_or_name))
+    }
+
+    fn note(&mut self, cleaned: Cleaned) {
+        self.cleaned.push_back((self.generation, Arc::new(cleaned)));
+        while self.cleaned.len() > NEWS_MAX {
+            self.cleaned.pop_front();
+        }
     }
 
     /// The session with this id.
@@ -74,6 +89,7 @@ impl Snapshot {
 pub struct Registry {
     snapshots: watch::Sender<Arc<Snapshot>>,
     nudge: Arc<OwnedFd>,
+    totals: Mutex<Totals>,
     connections: AtomicUsize,
     connection_closed: Notify,
 }
@@ -96,13 +112,24 @@ impl Registry {
     pub fn new(restarts: u32, nudge: OwnedFd) -> Self {
         let generation = (u64::from(restarts) << 32) + 1;
         let (snapshots, _) = watch::channel(Arc::new(Snapshot { generation, ..Snapshot::default() }));
-        Self { snapshots, nudge: Arc::new(nudge), connections: AtomicUsize::new(0), connection_closed: Notify::new() }
+        Self {
+            snapshots,
+            nudge: Arc::new(nudge),
+            totals: Mutex::default(),
+            connections: AtomicUsize::new(0),
+            connection_closed: Notify::new(),
+        }
     }
 
     /// The present snapshot.
     #[must_use]
     pub fn now(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshots.borrow())
+    }
+
+    /// What init has done so far, as of the last sweep.
+    pub fn totals(&self) -> MutexGuard<'_, Totals> {
+        self.totals.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Snapshots as they come.
@@ -147,9 +174,11 @@ impl Registry {
             ToServer::Removed(id) => self.publish(|next| next.sessions.retain(|e| e.record.id != id)),
             ToServer::ShuttingDown { grace_ms } => self.publish(|next| next.shutting_down = Some(grace_ms)),
             ToServer::Goodbye => self.publish(|next| next.goodbye = true),
+            ToServer::Cleaned(cleaned) => self.publish(|next| next.note(cleaned)),
+            ToServer::Swept(totals) => *self.totals() = totals,
             ToServer::HelloDone => return true,
             // Handled by the link before it gets here, or not expected twice.
-            ToServer::Reply(..) | ToServer::Hello { .. } => {}
+            ToServer::Reply(..) | ToServer::Ping | ToServer::Hello { .. } => {}
         }
         false
     }

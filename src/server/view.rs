@@ -7,6 +7,7 @@ use crate::logging::iso_time;
 use crate::model::id::SessionId;
 use crate::model::session::{Exit, ExitStatus, Record, Stage};
 use crate::model::signal::Signal;
+use crate::model::sweep::Reason;
 
 /// What a session is doing, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -139,6 +140,15 @@ pub fn exit_reason(exit: &Exit) -> String {
         (None, signal) => format!("killed by {}", signal.unwrap_or_default()),
     };
     if exit.requested { format!("stopped on request ({how})") } else { how }
+}
+
+/// Why the sweep killed a process, in words.
+#[must_use]
+pub fn cleaning_reason(reason: Reason) -> &'static str {
+    match reason {
+        Reason::SessionEnded => "its session has ended",
+        Reason::SessionGone => "its session is gone",
+    }
 }
 
 #[cfg(test)]

@@ -20,6 +20,27 @@ pub fn next() -> Option<(Pid, ExitStatus)> {
     }
 }
 
+/// Collects this child, which has ended.
+#[must_use]
+pub fn take(pid: Pid) -> Option<ExitStatus> {
+    let pid = rustix::process::Pid::from_raw(pid.raw());
+    let (_, status) = rustix::process::waitpid(pid, WaitOptions::NOHANG).ok()??;
+    Some(decode(status.exit_status(), status.terminating_signal()))
+}
+
+/// The next ended child, which stays a zombie until it is taken by [`next`].
+#[must_use]
+pub fn peek() -> Option<Pid> {
+    // SAFETY: all zero is a valid siginfo_t; its process id is then 0.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the kernel writes one siginfo_t into our own. By libc, because
+    // rustix does not tell the process id and nix no real-time signals.
+    let result = unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT) };
+    // SAFETY: filled in for a child that ended, zero otherwise.
+    let pid = unsafe { info.si_pid() };
+    if result == 0 { Pid::new(pid) } else { None }
+}
+
 /// An exit code and a signal number always fit in a byte (`wait(2)`).
 fn decode(code: Option<i32>, signal: Option<i32>) -> ExitStatus {
     let byte = |n: i32| u8::try_from(n & 0xff).unwrap_or(u8::MAX);

@@ -40,6 +40,7 @@ pub fn refusal_of_new_sessions(app: &App) -> Option<String> {
 pub async fn health(State(app): State<App>) -> Json<Value> {
     let now = app.registry.now();
     let memory = resources::read_memory();
+    let totals = *app.registry.totals();
     Json(json!({
         "status": "ok",
         "version": env!("CARGO_PKG_VERSION"),
@@ -55,7 +56,10 @@ pub async fn health(State(app): State<App>) -> Json<Value> {
             "limitBytes": memory.limit,
             "usagePercent": memory.used_percent(),
         },
-        "zombieProcessCount": resources::zombie_count(),
+                "zombieProcessCount": resources::zombie_count(),
+        "reapedProcessCount": totals.reaped,
+        "sweptProcessCount": totals.swept,
+        "sweepCount": totals.sweeps,
     }))
 }
 

@@ -104,7 +104,7 @@ pub async fn create(
         env: body.env.into_iter().collect(),
     };
     spec.check().map_err(|e| ApiError::invalid(capitalised(&e.to_string())))?;
-    let id = app.link.request(Request::Create { name, spec, size }).await?;
+    let id = app.link.wish(Request::Create { name, spec, size }).await?;
     let entry = find(&app, &id.to_string())?;
     Ok((StatusCode::CREATED, Json(json!({ "session": view(&entry) }))))
 }
@@ -143,7 +143,7 @@ pub async fn delete(
 ) -> Result<Json<Value>, ApiError> {
     checked(query)?;
     let id = find(&app, &id)?.record.id;
-    app.link.request(Request::Remove(id)).await?;
+    app.link.wish(Request::Remove(id)).await?;
     Ok(Json(json!({ "success": true })))
 }
 
@@ -156,7 +156,7 @@ pub async fn resume(State(app): State<App>, SessionPath(id): SessionPath) -> Res
 
 /// Runs an ended session's command again.
 pub async fn resume_by_id(app: &App, id: SessionId) -> Result<Entry, ApiError> {
-    app.link.request(Request::Resume(id)).await?;
+    app.link.wish(Request::Resume(id)).await?;
     find(app, &id.to_string())
 }
 

@@ -100,7 +100,7 @@ pub async fn signal(
         ScopeName::Foreground => Scope::Foreground,
         ScopeName::Session => Scope::Session,
     };
-    app.link.request(Request::Signal(id, signal, scope)).await?;
+    app.link.wish(Request::Signal(id, signal, scope)).await?;
     Ok(Json(json!({ "success": true })))
 }
 
@@ -118,7 +118,7 @@ pub async fn resize(
 /// Checks and applies a size.
 pub async fn resize_by_id(app: &App, id: SessionId, cols: u32, rows: u32) -> Result<(), ApiError> {
     let size = TerminalSize::new(cols, rows).map_err(|e| ApiError::invalid(capitalised(&e.to_string())))?;
-    app.link.request(Request::Resize(id, size)).await?;
+    app.link.wish(Request::Resize(id, size)).await?;
     Ok(())
 }
 

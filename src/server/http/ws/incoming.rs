@@ -184,7 +184,7 @@ impl Incoming {
             }
             ClientMessage::Interrupt { session_id } => {
                 let id = self.find(&session_id)?.id();
-                let sent = self.app.link.request(Request::Signal(id, Signal::INT, Scope::Foreground)).await;
+                let sent = self.app.link.wish(Request::Signal(id, Signal::INT, Scope::Foreground)).await;
                 sent.map(drop).map_err(|e| Complaint::about(&session_id)(e.into()))
             }
             ClientMessage::Resize { session_id, cols, rows } => {

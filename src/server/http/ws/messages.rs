@@ -100,6 +100,14 @@ pub enum ServerMessage {
         signal: Option<String>,
         offset: u64,
     },
+    #[serde(rename = "process.cleaned")]
+    Cleaned {
+        pid: u32,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        session_id: Option<SessionId>,
+        command: String,
+        reason: &'static str,
+    },
     #[serde(rename = "server.shutdown")]
     Shutdown { message: String, grace_period_ms: u64 },
     #[serde(rename = "heartbeat")]

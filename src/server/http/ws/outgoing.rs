@@ -16,11 +16,12 @@ use super::channel::{Channel, say};
 use super::incoming::ack_beyond_sent;
 use super::messages::ServerMessage;
 use crate::model::id::SessionId;
+use crate::model::sweep::Cleaned;
 use crate::server::App;
 use crate::server::http::health::resource_state;
 use crate::server::http::sessions::{view, views};
 use crate::server::registry::{Entry, Snapshot};
-use crate::server::view::{Status, exit_reason, last_activity};
+use crate::server::view::{Status, cleaning_reason, exit_reason, last_activity};
 
 /// Between two pings, so that a dead peer is noticed.
 const PING_INTERVAL: Duration = Duration::from_secs(25);
@@ -233,6 +234,9 @@ impl Outgoing {
         for session_id in gone {
             self.destroyed(session_id).await?;
         }
+        for (_, cleaned) in now.cleaned.iter().filter(|(generation, _)| *generation > before.generation) {
+            self.say(&cleaned_message(cleaned)).await?;
+        }
         if let (None, Some(grace_ms)) = (before.shutting_down, now.shutting_down) {
             self.say(&shutdown(grace_ms)).await?;
         }
@@ -289,6 +293,15 @@ impl Outgoing {
         }
         let frame = CloseFrame { code: close_code::AWAY, reason: "the container ends".into() };
         self.sink.send(Message::Close(Some(frame))).await
+    }
+}
+
+fn cleaned_message(cleaned: &Cleaned) -> ServerMessage {
+    ServerMessage::Cleaned {
+        pid: cleaned.pid,
+        session_id: cleaned.session,
+        command: cleaned.command.clone(),
+        reason: cleaning_reason(cleaned.reason),
     }
 }
 
