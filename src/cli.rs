@@ -7,9 +7,12 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::model::forwarding::Rewrite;
 use crate::model::settings::{LogFormat, LogLevel};
+use crate::model::signal::Signal;
 
 /// The init for containers that run agents.
 #[derive(Debug, Parser)]
@@ -82,6 +85,55 @@ pub struct InitArgs {
     #[arg(long, env = "QUARTERDECK_SWEEP_INTERVAL", default_value = "60s", value_parser = interval,
           value_name = "TIME")]
     pub sweep_interval: Duration,
+    /// The main command and what concerns it.
+    #[command(flatten)]
+    pub main: MainArgs,
+}
+
+/// Flags of `init` about its main command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Main command")]
+pub struct MainArgs {
+    /// Send signals to COMMAND's process group, not to it alone
+    #[arg(short, long, env = "QUARTERDECK_GROUP", value_parser = BoolishValueParser::new())]
+    pub group: bool,
+    /// Pass signal TO on instead of FROM, names or numbers; 0 drops it [repeatable; in the environment with commas]
+    #[arg(short, long, env = "QUARTERDECK_REWRITE_SIGNAL", value_delimiter = ',', value_name = "FROM:TO")]
+    pub rewrite_signal: Vec<Rewrite>,
+    /// End with 0 if COMMAND's exit code is CODE [repeatable; in the environment with commas]
+    #[arg(short = 'e', long, env = "QUARTERDECK_REMAP_EXIT", value_delimiter = ',', value_name = "CODE")]
+    pub remap_exit: Vec<u8>,
+    /// Get this signal, and so pass it on, when the process that started init ends
+    #[arg(short, long, env = "QUARTERDECK_PARENT_DEATH_SIGNAL", value_name = "SIGNAL")]
+    pub parent_death_signal: Option<Signal>,
+    /// Become child subreaper without a warning if not PID 1
+    #[arg(short, long, env = "QUARTERDECK_SUBREAPER", value_parser = BoolishValueParser::new())]
+    pub subreaper: bool,
+    /// Log each process reaped that somebody left to init
+    #[arg(short, long, env = "QUARTERDECK_WARN_ON_REAP", value_parser = BoolishValueParser::new())]
+    pub warn_on_reap: bool,
+    /// Only be init for COMMAND: one process, no API, no sessions, nothing that listens
+    #[arg(long, env = "QUARTERDECK_NO_API", value_parser = BoolishValueParser::new())]
+    pub no_api: bool,
+    /// Run this as the container's main command, on init's own stdio; its end is the container's
+    #[arg(trailing_var_arg = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+impl MainArgs {
+    /// The first flag that means nothing without a COMMAND, if there is none.
+    #[must_use]
+    pub fn without_command(&self) -> Option<&'static str> {
+        let given = [
+            (self.group, "--group"),
+            (!self.rewrite_signal.is_empty(), "--rewrite-signal"),
+            (!self.remap_exit.is_empty(), "--remap-exit"),
+            (self.parent_death_signal.is_some(), "--parent-death-signal"),
+            (self.warn_on_reap, "--warn-on-reap"),
+            (self.no_api, "--no-api"),
+        ];
+        given.into_iter().find(|(is_given, _)| *is_given && self.command.is_empty()).map(|(_, flag)| flag)
+    }
 }
 
 /// Flags of client commands.

@@ -8,8 +8,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::cli::{CommandLine, InitArgs, NoAuth};
-use crate::model::settings::{LogFormat, LogSettings, Settings};
+use crate::cli::{CommandLine, InitArgs, MainArgs, NoAuth};
+use crate::model::forwarding::Forwarding;
+use crate::model::settings::{LogFormat, LogLevel, LogSettings, Settings};
+use crate::model::signal::Signal;
 use crate::ring::layout::Capacity;
 
 /// Where the Unix socket goes if that place can be written.
@@ -34,8 +36,96 @@ pub struct Config {
     pub shutdown_grace: Duration,
     /// Between two sweeps of /proc.
     pub sweep_interval: Duration,
+    /// The program that the container is for, if there is one.
+    pub main: Option<MainSettings>,
+    /// What init asks of the process that started it, and of the kernel.
+    pub standing: Standing,
+    /// Whether to tell of every orphan reaped.
+    pub warn_on_reap: bool,
     /// What the server gets to know.
     pub settings: Settings,
+}
+
+/// Everything init without an API decides by.
+#[derive(Debug)]
+pub struct AloneConfig {
+    /// The program that the container is for.
+    pub main: MainSettings,
+    /// What init asks of the process that started it, and of the kernel.
+    pub standing: Standing,
+    /// Whether to tell of every orphan reaped.
+    pub warn_on_reap: bool,
+    /// From the main command's end to exit.
+    pub shutdown_grace: Duration,
+    /// Least important line that is still written.
+    pub log_level: LogLevel,
+    /// Form of log lines.
+    pub log_format: LogFormat,
+}
+
+/// How init stands among other processes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// What to get when the process that started init ends.
+    pub parent_death: Option<Signal>,
+    /// Whether it is known that init is not PID 1.
+    pub is_subreaper_wanted: bool,
+}
+
+/// The program that a container is for.
+#[derive(Debug)]
+pub struct MainSettings {
+    /// Program and arguments; not empty.
+    pub command: Vec<OsString>,
+    /// What becomes of signals and exit codes.
+    pub forwarding: Forwarding,
+}
+
+/// What `init` is to be.
+#[derive(Debug)]
+pub enum InitConfig {
+    /// With sessions and the API.
+    Whole(Box<Config>),
+    /// The init of a main command and nothing else.
+    Alone(Box<AloneConfig>),
+}
+
+impl InitConfig {
+    /// Decides everything that needs no privileges and no sockets.
+    ///
+    /// # Errors
+    /// A flag that means nothing beside the others, a directory that does not
+    /// exist or can't be found out.
+    pub fn decide(args: InitArgs, now: u64) -> Result<Self, ConfigError> {
+        if let Some(flag) = args.main.without_command() {
+            return Err(ConfigError(format!(
+                "{flag} is about a main command, and there is none; add a COMMAND to run"
+            )));
+        }
+        if !args.main.no_api {
+            return Ok(Self::Whole(Box::new(Config::decide(args, now)?)));
+        }
+        let (log_level, log_format) = (args.log_level.into(), args.log_format.map_or_else(default_format, Into::into));
+        let (standing, warn_on_reap, shutdown_grace) =
+            (standing(&args.main), args.main.warn_on_reap, args.shutdown_grace);
+        Ok(Self::Alone(Box::new(AloneConfig {
+            main: main_settings(args.main),
+            standing,
+            warn_on_reap,
+            shutdown_grace,
+            log_level,
+            log_format,
+        })))
+    }
+}
+
+fn standing(args: &MainArgs) -> Standing {
+    Standing { parent_death: args.parent_death_signal, is_subreaper_wanted: args.subreaper }
+}
+
+fn main_settings(args: MainArgs) -> MainSettings {
+    let forwarding = Forwarding { to_group: args.group, rewrites: args.rewrite_signal, to_zero: args.remap_exit };
+    MainSettings { command: args.command, forwarding }
 }
 
 /// A value that can't be used; one line.
@@ -48,8 +138,8 @@ impl Config {
     ///
     /// # Errors
     /// A directory that does not exist, or can't be found out.
-    pub fn decide(args: &InitArgs, now: u64) -> Result<Self, ConfigError> {
-        let state_dir = args.state_dir.clone().or_else(default_state_dir);
+    fn decide(args: InitArgs, now: u64) -> Result<Self, ConfigError> {
+        let state_dir = args.state_dir.or_else(default_state_dir);
         Ok(Self {
             listen: args.listen,
             sockets: socket_candidates(args.socket.as_deref(), state_dir.as_deref()),
@@ -59,15 +149,18 @@ impl Config {
             stop_grace: args.stop_grace,
             shutdown_grace: args.shutdown_grace,
             sweep_interval: args.sweep_interval,
+            standing: standing(&args.main),
+            warn_on_reap: args.main.warn_on_reap,
+            main: if args.main.command.is_empty() { None } else { Some(main_settings(args.main)) },
             settings: Settings {
                 max_sessions: args.max_sessions,
-                session_command: session_command(args.session_command.clone()),
+                session_command: session_command(args.session_command),
                 workspace: workspace(args.workspace.as_deref())?,
                 started_at: now,
                 log: LogSettings {
                     level: args.log_level.into(),
                     format: args.log_format.map_or_else(default_format, Into::into),
-                    dir: args.log_dir.clone(),
+                    dir: args.log_dir,
                 },
             },
         })

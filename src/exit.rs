@@ -2,19 +2,26 @@
 
 use std::process::ExitCode;
 
-/// The exit codes of every role.
+/// The ends of every role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// All went well.
-    Success = 0,
-    /// It could not start, or lost what it can't work without.
-    Failure = 1,
-    /// The command line is wrong.
-    Usage = 2,
+    /// All went well: 0.
+    Success,
+    /// It could not start, or lost what it can't work without: 1.
+    Failure,
+    /// The command line is wrong: 2.
+    Usage,
+    /// The main command's, or what a program that init stands in for would say.
+    Main(u8),
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
+        Self::from(match exit {
+            Exit::Success => 0,
+            Exit::Failure => 1,
+            Exit::Usage => 2,
+            Exit::Main(code) => code,
+        })
     }
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use quarterdeck::cli::{self, Cli, Command, Parsed};
-use quarterdeck::config::{self, Config};
+use quarterdeck::config::{self, InitConfig};
 use quarterdeck::exit::Exit;
 use quarterdeck::{client, init, logging, server};
 
@@ -24,11 +24,9 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Exit {
     match cli.command {
-        Command::Init(args) => match Config::decide(&args, logging::unix_millis()) {
-            Ok(config) => {
-                drop(args);
-                init::run(config)
-            }
+        Command::Init(args) => match InitConfig::decide(*args, logging::unix_millis()) {
+            Ok(InitConfig::Whole(config)) => init::run(*config),
+            Ok(InitConfig::Alone(config)) => init::run_alone(*config),
             Err(error) => {
                 complain(&error.to_string());
                 Exit::Usage

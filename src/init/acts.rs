@@ -208,19 +208,4 @@ impl Init {
         }
         tracing::info!(sessionId = %id, name = %session.record.name, "Session removed");
     }
-
-    /// Kills and reaps whatever is left below init. As PID 1 the kernel would
-    /// do it anyway; as a subreaper nobody else will.
-    pub(super) fn end_everybody_else(&mut self) {
-        for _ in 0..10 {
-            while crate::sys::reap::next().is_some() {}
-            let left = super::scan::everybody(None);
-            if left.is_empty() {
-                return;
-            }
-            left.into_iter().for_each(|member| member.strike(Blow::Signal(Signal::KILL)));
-            std::thread::sleep(KILL_ROUND);
-        }
-        tracing::warn!("Some processes could not be ended");
-    }
 }

@@ -33,7 +33,7 @@ pub fn program(
     let path = variables.get(b"PATH".as_slice()).cloned().unwrap_or_default();
     let envp = variables.into_iter().map(|(name, value)| CString::new([name, value].join(&b'=')));
     Ok(Program {
-        candidates: candidates(spec.command.first().map_or("", String::as_str), &path)?,
+        candidates: candidates(spec.command.first().map_or(b"", |word| word.as_bytes()), &path)?,
         argv: spec.command.iter().map(|word| CString::new(word.as_str())).collect::<Result<_, _>>()?,
         envp: envp.collect::<Result<_, _>>()?,
         cwd: Some(CString::new(spec.cwd.as_str())?),
@@ -69,13 +69,13 @@ fn variables(
 }
 
 /// The paths `execvp(3)` would try for `command`.
-fn candidates(command: &str, path: &[u8]) -> Result<Vec<CString>, std::ffi::NulError> {
-    if command.contains('/') {
+pub(super) fn candidates(command: &[u8], path: &[u8]) -> Result<Vec<CString>, std::ffi::NulError> {
+    if command.is_empty() || command.contains(&b'/') {
         return Ok(vec![CString::new(command)?]);
     }
     path.split(|b| *b == b':')
         .map(|dir| if dir.is_empty() { b"." } else { dir })
-        .map(|dir| CString::new([dir, command.as_bytes()].join(&b'/')))
+        .map(|dir| CString::new([dir, command].join(&b'/')))
         .collect()
 }
 
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn a_command_is_looked_up_as_execvp_does() {
         let tried = |command: &str, path: &str| -> Vec<String> {
-            let all = candidates(command, path.as_bytes()).unwrap();
+            let all = candidates(command.as_bytes(), path.as_bytes()).unwrap();
             all.into_iter().map(|c| c.into_string().unwrap()).collect()
         };
         assert_eq!(tried("sh", "/a:/b"), ["/a/sh", "/b/sh"]);

@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 use super::inspection::Inspector;
 use super::lifecycle::{Input, Phase};
 use super::listeners::Listeners;
+use super::main_command::{MainCommand, Order};
 use super::people::tag_of;
 use super::reaped::Reaped;
 use super::server_child::ServerChild;
 use super::server_process::FromServer;
 use super::session::Ground;
-use super::shutdown::{Shutdown, Step};
+use super::shutdown::Shutdown;
 use super::sweep::Sweeper;
 use super::table::Table;
 use crate::config::Config;
@@ -23,7 +24,7 @@ use crate::logging::unix_millis;
 use crate::model::id::SessionId;
 use crate::model::signal::Signal;
 use crate::sys::poll::{self, PollFd, PollFlags};
-use crate::sys::signals::{Arrived, Signals};
+use crate::sys::signals::{Meaning, Signals};
 use crate::sys::tag::Tag;
 use crate::sys::{eventfd, spawn};
 
@@ -46,6 +47,12 @@ pub struct Init {
     pub(super) shutdown: Shutdown,
     /// What sessions start with.
     pub(super) ground: Ground,
+    /// The program that the container is for, if there is one.
+    pub(super) main: Option<MainCommand>,
+    /// Whether a signal has asked for the end.
+    pub(super) is_end_asked: bool,
+    /// How init ends.
+    pub(super) exit: Exit,
     signals: Signals,
     listeners: Listeners,
     /// Rung by the server when it made room in a ring.
@@ -69,22 +76,31 @@ enum Source {
 impl Init {
     /// Puts the parts together.
     ///
+    /// The main command, if there is one, is the first thing that starts.
+    ///
     /// # Errors
-    /// No descriptor left, or /proc does not tell which program this is.
-    pub fn new(config: Config, signals: Signals, listeners: Listeners) -> io::Result<Self> {
+    /// No descriptor left, no process for the main command, or /proc does not
+    /// tell which program this is.
+    pub fn new(mut config: Config, signals: Signals, listeners: Listeners) -> Result<Self, String> {
         let now = Instant::now();
         let ground = Ground::prepare();
+        let start = |main| MainCommand::start(Order::as_started(main), ground.limit, ground.oom_score);
+        let main =
+            config.main.take().map(start).transpose().map_err(|failure| format!("the main command: {failure}"))?;
         Ok(Self {
+            main,
+            is_end_asked: false,
+            exit: Exit::Success,
             inspector: Inspector::new(),
             sweeper: Sweeper::new(now, config.sweep_interval),
-            server: ServerChild::new(now)?,
+            server: ServerChild::new(now).map_err(|e| format!("the API server's program: {e}"))?,
             ground,
             config,
             table: Table::default(),
             shutdown: Shutdown::Up,
             signals,
             listeners,
-            nudge: eventfd::create()?,
+            nudge: eventfd::create().map_err(|e| format!("an eventfd: {e}"))?,
         })
     }
 
@@ -103,9 +119,8 @@ impl Init {
             };
             self.turn(&ready);
         }
-        self.end_everybody_else();
         tracing::info!("Shutdown complete");
-        Exit::Success
+        self.exit
     }
 
     /// Sleeps until something is ready or due.
@@ -186,15 +201,19 @@ impl Init {
 
     fn take_signals(&mut self) {
         while let Some(signal) = self.signals.take() {
-            match signal {
-                Arrived::Child => self.reap_all(),
-                Arrived::Shutdown => self.ask_shutdown(),
-                Arrived::Replace if self.shutdown.has_begun() => {}
-                Arrived::Replace => self.server.renew(Instant::now(), &self.ground),
-                Arrived::Sweep => self.inspector.want_sweep(None),
+            let meaning = Meaning::of(signal);
+            let is_main_told = meaning != Some(Meaning::Child) && self.forward(signal);
+            match meaning {
+                Some(Meaning::Child) => self.reap_all(),
+                // With a main command QUIT is its affair alone.
+                Some(Meaning::Shutdown) if is_main_told && signal == Signal::QUIT => {}
+                Some(Meaning::Shutdown) => self.ask_shutdown(),
+                Some(Meaning::Replace) if self.shutdown.has_begun() => {}
+                Some(Meaning::Replace) => self.server.renew(Instant::now(), &self.ground),
+                Some(Meaning::Sweep) => self.inspector.want_sweep(None),
                 // Nothing to read again in this version; caught all the same,
                 // so that it never ends init.
-                Arrived::Hangup => {}
+                Some(Meaning::Hangup) | None => {}
             }
         }
     }
@@ -213,8 +232,13 @@ impl Init {
                 self.server_ended(status);
             } else if let Some(id) = self.table.led_by(pid) {
                 self.leader_exited(id, status);
-            } else if is_clearing {
-                self.orphan_reaped(tag);
+            } else if self.is_main(pid) {
+                self.main_ended(status);
+            } else {
+                self.warn_of_orphan(pid);
+                if is_clearing {
+                    self.orphan_reaped(tag);
+                }
             }
         }
         self.check_victims();
@@ -353,51 +377,6 @@ impl Init {
         self.server.send(&ToServer::HelloDone, &[]);
         if self.shutdown.has_begun() {
             self.server.send(&ToServer::ShuttingDown { grace_ms: self.grace_ms() }, &[]);
-        }
-    }
-
-    fn grace_ms(&self) -> u64 {
-        u64::try_from(self.config.shutdown_grace.as_millis()).unwrap_or(u64::MAX)
-    }
-
-    fn ask_shutdown(&mut self) {
-        let step = self.shutdown.ask(Instant::now(), self.config.shutdown_grace);
-        self.do_step(step);
-    }
-
-    fn advance_shutdown(&mut self, now: Instant) {
-        let sessions_left = self.table.iter().any(|s| s.machine.phase != Phase::Ended);
-        let step = self.shutdown.advance(now, sessions_left, self.server.pid().is_some());
-        self.do_step(step);
-    }
-
-    fn do_step(&mut self, step: Step) {
-        match step {
-            Step::None => {}
-            Step::EndSessions => {
-                self.sweeper.stop();
-                tracing::info!(graceMs = self.grace_ms(), "Shutting down");
-                self.server.send(&ToServer::ShuttingDown { grace_ms: self.grace_ms() }, &[]);
-                self.feed_all(Input::StopAsked);
-            }
-            Step::KillSessions => self.feed_all(Input::Hurry),
-            Step::EndServer => {
-                if self.table.iter().any(|s| s.machine.phase != Phase::Ended) {
-                    tracing::error!("Some sessions have processes that could not be ended; ending without them");
-                }
-                self.server.retire();
-                self.server.send(&ToServer::Goodbye, &[]);
-            }
-            Step::KillServer => self.server.signal(Signal::KILL),
-        }
-    }
-
-    fn feed_all(&mut self, input: Input) {
-        for id in self.table.ids() {
-            if let Some(session) = self.table.get_mut(id) {
-                session.stop_requested = true;
-            }
-            self.feed(id, input);
         }
     }
 }

@@ -178,7 +178,8 @@ impl Init {
 
     fn people(&self) -> People {
         let keys = self.table.iter().map(super::session::Session::key);
-        People::new(self.inspector.own, self.server.pid(), None, keys)
+        let main = self.main.as_ref().and_then(super::main_command::MainCommand::pid);
+        People::new(self.inspector.own, self.server.pid(), main, keys)
     }
 
     fn begin_scan(&mut self) -> bool {

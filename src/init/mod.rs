@@ -5,13 +5,17 @@
 //! here, and the loop goes on whatever the other process does.
 
 mod acts;
+pub mod alone;
 mod cgroup;
+mod drain;
+mod ending;
 pub mod env;
 mod event_loop;
 mod hunt;
 mod inspection;
 pub mod lifecycle;
 mod listeners;
+pub mod main_command;
 mod members;
 mod people;
 mod reaped;
@@ -23,11 +27,17 @@ mod session;
 mod shutdown;
 mod sweep;
 mod table;
+mod voice;
 
-use crate::config::Config;
+use alone::{Alone, Habits};
+use main_command::{MainCommand, Order};
+use voice::Log;
+
+use crate::config::{AloneConfig, Config, Standing};
 use crate::exit::Exit;
 use crate::logging;
-use crate::sys::{process, sched, signals::Signals};
+use crate::sys::signals::{SignalSet, Signals};
+use crate::sys::{process, sched, service};
 
 /// Runs until the container is to end.
 #[must_use]
@@ -36,23 +46,39 @@ pub fn run(config: Config) -> Exit {
     logging::start(log.level, log.format);
     match start(config) {
         Ok(init) => init.run(),
-        Err(reason) => {
-            tracing::error!("{reason}");
-            Exit::Failure
-        }
+        Err(reason) => fail(&reason),
     }
 }
 
-fn start(config: Config) -> Result<event_loop::Init, String> {
-    sched::prefer_short_slices();
-    let signals = Signals::watch().map_err(|e| format!("cannot watch signals: {e}"))?;
-    if process::own_pid().raw() != 1 {
-        process::become_subreaper().map_err(|e| format!("cannot become child subreaper: {e}"))?;
-        tracing::warn!(
-            pid = process::own_pid().raw(),
-            "Not running as PID 1: became child subreaper instead; processes that were orphaned before are not ours"
-        );
+/// Runs a main command without an API until it ends.
+#[must_use]
+pub fn run_alone(config: AloneConfig) -> Exit {
+    logging::start(config.log_level, config.log_format);
+    match start_alone(config) {
+        Ok(init) => init.run(),
+        Err(reason) => fail(&reason),
     }
+}
+
+fn fail(reason: &str) -> Exit {
+    tracing::error!("{reason}");
+    Exit::Failure
+}
+
+fn start_alone(config: AloneConfig) -> Result<Alone<Log>, String> {
+    let signals = watch(SignalSet::ALL)?;
+    take_standing(config.standing)?;
+    let main = MainCommand::start(Order::as_started(config.main), service::descriptor_limit(), None)
+        .map_err(|failure| format!("cannot start the main command: {failure}"))?;
+    let habits = Habits { drain: Some(config.shutdown_grace), ..Habits::default() };
+    Ok(Alone::new(signals, main, habits, Log { warn_on_reap: config.warn_on_reap }))
+}
+
+fn start(config: Config) -> Result<event_loop::Init, String> {
+    // Every signal is forwarded. Without somebody to forward it to, a fault of
+    // ours ends us and a person at a terminal can stop us.
+    let signals = watch(if config.main.is_some() { SignalSet::ALL } else { SignalSet::NO_FAULT_NO_STOP })?;
+    take_standing(config.standing)?;
     let listeners = listeners::Listeners::open(&config)?;
     if config.no_auth.is_none() {
         tracing::warn!(
@@ -61,5 +87,30 @@ fn start(config: Config) -> Result<event_loop::Init, String> {
         );
     }
     tracing::info!(address = %listeners.address, "Listening");
-    event_loop::Init::new(config, signals, listeners).map_err(|e| format!("cannot start: {e}"))
+    let init = event_loop::Init::new(config, signals, listeners).map_err(|e| format!("cannot start: {e}"))?;
+    // Not before the main command has started: it would lose a negative nice
+    // value by it.
+    sched::prefer_short_slices();
+    Ok(init)
+}
+
+fn watch(set: SignalSet) -> Result<Signals, String> {
+    Signals::watch(set).map_err(|e| format!("cannot watch signals: {e}"))
+}
+
+fn take_standing(standing: Standing) -> Result<(), String> {
+    if let Some(signal) = standing.parent_death {
+        process::signal_at_parents_death(signal).map_err(|e| format!("cannot ask for a parent-death signal: {e}"))?;
+    }
+    if process::own_pid().raw() == 1 {
+        return Ok(());
+    }
+    process::become_subreaper().map_err(|e| format!("cannot become child subreaper: {e}"))?;
+    if !standing.is_subreaper_wanted {
+        tracing::warn!(
+            pid = process::own_pid().raw(),
+            "Not running as PID 1: became child subreaper instead; processes that were orphaned before are not ours"
+        );
+    }
+    Ok(())
 }

@@ -339,7 +339,7 @@ impl ServerChild {
     }
 
     /// Puts the candidate away; always false, for it is not the server.
-    fn refuse(&mut self, reason: &str) -> bool {
+    pub fn refuse(&mut self, reason: &str) -> bool {
         if let Some(candidate) = self.candidate.take() {
             candidate.process.signal(Signal::KILL);
             self.retired.push(candidate.process.pid());

@@ -1,31 +1,66 @@
 //! The end of the container, as pure decisions.
 //!
 //! ```text
-//! Up --asked--> Sessions --all ended--> Server --it exited--> Done
-//!                  | deadline: kill        ^   | deadline: kill it
-//!                  +----> Killing ---------+
-//!                           all ended, or deadline: go on without them
+//! Up --asked--> Leading --all ended--> Draining --nobody left--> Server --it exited--> Done
+//!                 | deadline: kill       ^  | deadline: kill        ^ | deadline: kill it
+//!                 +----> Killing --------+  +-----> Felling --------+
+//!                 all ended, or deadline          nobody left, or deadline
 //! ```
+//!
+//! Those who lead, the sessions and the main command, end first: they may need
+//! their helpers for that. Then everybody else below init is asked to end and
+//! waited for. The server tells clients about all of it and is the last.
 
 use std::time::{Duration, Instant};
 
 /// What the API server gets to write its last lines; the rest of the grace
-/// belongs to the sessions.
-pub const SERVER_SHARE: Duration = Duration::from_millis(800);
+/// belongs to the others.
+const SERVER_SHARE: Duration = Duration::from_millis(800);
 
 /// What the kernel gets to carry out a KILL. What is left then can't be ended
 /// by us: it waits in the kernel, or runs with rights we don't have.
 const KILL_SHARE: Duration = Duration::from_millis(500);
+
+/// What everybody else gets even if those who lead use up their time.
+const DRAIN_SHARE: Duration = Duration::from_millis(500);
+
+/// No share is more than this part of a short grace.
+const SHARE_PART: u32 = 8;
+
+/// Between rounds of KILL, for those who fork meanwhile.
+const KILL_ROUND: Duration = Duration::from_millis(20);
 
 /// How far the shutdown is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shutdown {
     /// Not asked for.
     Up,
-    /// Sessions are ending; at the deadline they are killed.
-    Sessions(Instant),
-    /// Sessions were killed; at the deadline the shutdown goes on without them.
-    Killing(Instant),
+    /// Sessions and the main command are ending; at `until` they are killed.
+    Leading {
+        /// The end of patience with them.
+        until: Instant,
+        /// The end of patience with everybody else.
+        drain: Instant,
+    },
+    /// They were killed; at `until` the shutdown goes on without them.
+    Killing {
+        /// The end of trying.
+        until: Instant,
+        /// The end of patience with everybody else.
+        drain: Instant,
+    },
+    /// Everybody else was asked to end; at `until` they are killed.
+    Draining {
+        /// The end of patience.
+        until: Instant,
+    },
+    /// Everybody else is being killed; at `until` the shutdown goes on.
+    Felling {
+        /// The end of trying.
+        until: Instant,
+        /// The next round.
+        again: Instant,
+    },
     /// The server was told goodbye; at the deadline it is killed.
     Server(Instant),
     /// Nothing is left to wait for.
@@ -39,12 +74,30 @@ pub enum Step {
     None,
     /// Tell the server, ask every session to end.
     EndSessions,
-    /// No more patience with sessions.
-    KillSessions,
+    /// No more patience with sessions and the main command.
+    KillLeaders,
+    /// Ask everybody else to end.
+    EndOthers,
+    /// No more patience with everybody else.
+    KillOthers,
+    /// Some are still there, or new.
+    KillAgain,
     /// Tell the server goodbye.
     EndServer,
     /// Kill the server.
     KillServer,
+}
+
+/// Who is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct World {
+    /// A session or the main command.
+    pub leaders: bool,
+    /// Anybody else but the server. Asked for only while
+    /// [`Shutdown::minds_others`].
+    pub others: bool,
+    /// The server.
+    pub server: bool,
 }
 
 impl Shutdown {
@@ -54,39 +107,54 @@ impl Shutdown {
         self != Self::Up
     }
 
-    /// A signal asked for the end; a second one takes away all patience.
+    /// Whether it matters now if anybody but leaders and server is left.
+    #[must_use]
+    pub fn minds_others(self) -> bool {
+        matches!(self, Self::Draining { .. } | Self::Felling { .. })
+    }
+
+    /// A signal, or the main command's end, asked for the end; a second time
+    /// takes away all patience.
     pub fn ask(&mut self, now: Instant, grace: Duration) -> Step {
+        let part = |share: Duration| share.min(grace / SHARE_PART);
         match *self {
             Self::Up => {
-                *self = Self::Sessions(now + grace.saturating_sub(KILL_SHARE + SERVER_SHARE));
+                let drain = grace.saturating_sub(part(KILL_SHARE) + part(SERVER_SHARE));
+                *self = Self::Leading { until: now + drain.saturating_sub(part(DRAIN_SHARE)), drain: now + drain };
                 Step::EndSessions
             }
-            Self::Sessions(_) => {
-                *self = Self::Killing(now + KILL_SHARE);
-                Step::KillSessions
+            Self::Leading { .. } => {
+                *self = Self::Killing { until: now + KILL_SHARE, drain: now };
+                Step::KillLeaders
             }
-            Self::Killing(_) => Step::None,
+            Self::Killing { until, .. } => {
+                *self = Self::Killing { until, drain: now };
+                Step::None
+            }
+            Self::Draining { .. } => self.fell(now),
             Self::Server(_) => Step::KillServer,
-            Self::Done => Step::None,
+            Self::Felling { .. } | Self::Done => Step::None,
         }
     }
 
-    /// Looks at the world once a turn.
-    pub fn advance(&mut self, now: Instant, sessions_left: bool, server_lives: bool) -> Step {
+    /// Looks at the world; to be called again after each step until there is
+    /// none.
+    pub fn advance(&mut self, now: Instant, world: World) -> Step {
         match *self {
-            Self::Sessions(_) | Self::Killing(_) if !sessions_left => {
-                *self = Self::Server(now + SERVER_SHARE);
-                Step::EndServer
+            Self::Leading { drain, .. } | Self::Killing { drain, .. } if !world.leaders => self.drain(drain),
+            Self::Leading { until, drain } if now >= until => {
+                *self = Self::Killing { until: now + KILL_SHARE, drain };
+                Step::KillLeaders
             }
-            Self::Sessions(deadline) if now >= deadline => {
-                *self = Self::Killing(now + KILL_SHARE);
-                Step::KillSessions
+            Self::Killing { until, drain } if now >= until => self.drain(drain),
+            Self::Draining { .. } | Self::Felling { .. } if !world.others => self.end_server(now),
+            Self::Draining { until } if now >= until => self.fell(now),
+            Self::Felling { until, .. } if now >= until => self.end_server(now),
+            Self::Felling { until, again } if now >= again => {
+                *self = Self::Felling { until, again: now + KILL_ROUND };
+                Step::KillAgain
             }
-            Self::Killing(deadline) if now >= deadline => {
-                *self = Self::Server(now + SERVER_SHARE);
-                Step::EndServer
-            }
-            Self::Server(_) if !server_lives => {
+            Self::Server(_) if !world.server => {
                 *self = Self::Done;
                 Step::None
             }
@@ -94,15 +162,32 @@ impl Shutdown {
                 *self = Self::Server(now + SERVER_SHARE);
                 Step::KillServer
             }
-            Self::Up | Self::Sessions(_) | Self::Killing(_) | Self::Server(_) | Self::Done => Step::None,
+            _ => Step::None,
         }
+    }
+
+    fn drain(&mut self, until: Instant) -> Step {
+        *self = Self::Draining { until };
+        Step::EndOthers
+    }
+
+    fn fell(&mut self, now: Instant) -> Step {
+        *self = Self::Felling { until: now + KILL_SHARE, again: now + KILL_ROUND };
+        Step::KillOthers
+    }
+
+    fn end_server(&mut self, now: Instant) -> Step {
+        *self = Self::Server(now + SERVER_SHARE);
+        Step::EndServer
     }
 
     /// When to look again even if nothing happens.
     #[must_use]
     pub fn deadline(self) -> Option<Instant> {
         match self {
-            Self::Sessions(at) | Self::Killing(at) | Self::Server(at) => Some(at),
+            Self::Leading { until, .. } | Self::Killing { until, .. } | Self::Draining { until } => Some(until),
+            Self::Felling { again, .. } => Some(again),
+            Self::Server(at) => Some(at),
             Self::Up | Self::Done => None,
         }
     }
@@ -113,43 +198,76 @@ mod tests {
     use super::*;
 
     const GRACE: Duration = Duration::from_secs(8);
+    const ALL: World = World { leaders: true, others: true, server: true };
+    const LED: World = World { leaders: false, ..ALL };
+    const SERVED: World = World { others: false, ..LED };
+    const EMPTY: World = World { server: false, ..SERVED };
 
     #[test]
     fn the_usual_order() {
         let (mut state, now) = (Shutdown::Up, Instant::now());
-        assert_eq!(state.advance(now, true, true), Step::None);
+        assert_eq!(state.advance(now, ALL), Step::None);
         assert_eq!(state.ask(now, GRACE), Step::EndSessions);
-        assert_eq!(state.advance(now, true, true), Step::None);
-        assert_eq!(state.advance(now, false, true), Step::EndServer);
-        assert_eq!(state.advance(now, false, true), Step::None);
-        assert_eq!(state.advance(now, false, false), Step::None);
+        assert_eq!(state.advance(now, ALL), Step::None);
+        assert_eq!(state.advance(now, LED), Step::EndOthers);
+        assert_eq!(state.advance(now, LED), Step::None, "once");
+        assert_eq!(state.advance(now, SERVED), Step::EndServer);
+        assert_eq!(state.advance(now, SERVED), Step::None);
+        assert_eq!(state.advance(now, EMPTY), Step::None);
         assert_eq!(state, Shutdown::Done);
     }
 
     #[test]
     fn deadlines_end_patience_with_each_in_turn() {
-        let (mut state, now) = (Shutdown::Up, Instant::now());
-        state.ask(now, GRACE);
-        let late = now + GRACE;
-        assert_eq!(state.advance(late, true, true), Step::KillSessions);
-        assert_eq!(state.advance(late, true, true), Step::None);
-        assert_eq!(state.advance(late + KILL_SHARE, true, true), Step::EndServer, "not for ever");
-        assert_eq!(state.advance(late + KILL_SHARE + SERVER_SHARE, true, true), Step::KillServer);
-        assert_eq!(state.advance(late + KILL_SHARE + SERVER_SHARE, true, false), Step::None);
-        assert_eq!(state, Shutdown::Done);
+        let (mut state, start) = (Shutdown::Up, Instant::now());
+        state.ask(start, GRACE);
+        let mut steps = Vec::new();
+        let mut now = start;
+        while state != Shutdown::Done && steps.len() < 99 {
+            now = state.deadline().unwrap().max(now);
+            let killed = steps.contains(&Step::KillServer);
+            steps.push(state.advance(now, World { server: !killed, ..ALL }));
+        }
+        let first_fell = steps.iter().position(|step| *step == Step::KillOthers).unwrap();
+        assert_eq!(steps[..first_fell], [Step::KillLeaders, Step::EndOthers]);
+        assert_eq!(steps[steps.len() - 3..], [Step::EndServer, Step::KillServer, Step::None]);
+        let again = steps.iter().filter(|step| **step == Step::KillAgain).count();
+        assert!(again > 10, "several rounds of KILL: {steps:?}");
+        assert!(now - start <= GRACE + SERVER_SHARE, "{:?}", now - start);
     }
 
     #[test]
-    fn a_second_signal_hastens() {
+    fn those_who_lead_leave_time_for_the_others() {
         let (mut state, now) = (Shutdown::Up, Instant::now());
         state.ask(now, GRACE);
-        assert_eq!(state.ask(now, GRACE), Step::KillSessions);
+        let killed_at = state.deadline().unwrap();
+        assert_eq!(state.advance(killed_at, ALL), Step::KillLeaders);
+        assert_eq!(state.advance(killed_at, LED), Step::EndOthers);
+        assert_eq!(state.deadline(), Some(killed_at + DRAIN_SHARE));
     }
 
     #[test]
-    fn a_grace_shorter_than_the_servers_share_kills_at_once() {
+    fn a_second_signal_hastens_whoever_is_waited_for() {
         let (mut state, now) = (Shutdown::Up, Instant::now());
+        state.ask(now, GRACE);
+        assert_eq!(state.ask(now, GRACE), Step::KillLeaders);
+        assert_eq!(state.advance(now, LED), Step::EndOthers);
+        assert_eq!(state.advance(now, LED), Step::KillOthers, "no grace is left");
+
+        let mut state = Shutdown::Up;
+        state.ask(now, GRACE);
+        state.advance(now, LED);
+        assert_eq!(state.ask(now, GRACE), Step::KillOthers);
+        assert_eq!(state.ask(now, GRACE), Step::None);
+    }
+
+    #[test]
+    fn a_short_grace_is_shared_and_none_kills_at_once() {
+        let (mut state, now) = (Shutdown::Up, Instant::now());
+        state.ask(now, Duration::from_secs(1));
+        assert_eq!(state.deadline(), Some(now + Duration::from_millis(625)));
+        let mut state = Shutdown::Up;
         state.ask(now, Duration::ZERO);
-        assert_eq!(state.advance(now, true, true), Step::KillSessions);
+        assert_eq!(state.advance(now, ALL), Step::KillLeaders);
     }
 }

@@ -21,10 +21,16 @@ impl Signal {
     pub const HUP: Self = Self(libc::SIGHUP as u8);
     /// What Ctrl-C sends.
     pub const INT: Self = Self(libc::SIGINT as u8);
+    /// What Ctrl-\ sends.
+    pub const QUIT: Self = Self(libc::SIGQUIT as u8);
     /// Can't be caught.
     pub const KILL: Self = Self(libc::SIGKILL as u8);
     /// The polite request to end.
     pub const TERM: Self = Self(libc::SIGTERM as u8);
+    /// A child's state changed.
+    pub const CHLD: Self = Self(libc::SIGCHLD as u8);
+    /// Stops a process; can't be caught.
+    pub const STOP: Self = Self(libc::SIGSTOP as u8);
     /// Lets a stopped process run again.
     pub const CONT: Self = Self(libc::SIGCONT as u8);
 

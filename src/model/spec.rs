@@ -199,7 +199,8 @@ impl fmt::Display for SpawnStage {
 }
 
 /// A start that failed: where, and the kernel's `errno(3)`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{stage} failed: {}", std::io::Error::from_raw_os_error(*.errno))]
 pub struct SpawnFailure {
     /// The failing step.
     pub stage: SpawnStage,

@@ -4,6 +4,7 @@
 //! this folder and nothing else.
 
 pub mod eventfd;
+pub mod inherited;
 pub mod log_fd;
 pub mod memfd;
 pub mod net;
@@ -19,5 +20,6 @@ pub mod service;
 pub mod signals;
 pub mod spawn;
 pub mod tag;
+pub mod terminal;
 pub mod timer;
 pub mod watched;

@@ -82,6 +82,29 @@ pub fn become_subreaper() -> io::Result<()> {
     Ok(rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?)
 }
 
+/// Makes this process get `signal` when its parent ends, `PR_SET_PDEATHSIG` of
+/// `prctl(2)`.
+///
+/// # Errors
+/// What `prctl(2)` returns.
+pub fn signal_at_parents_death(signal: Signal) -> io::Result<()> {
+    // SAFETY: prctl(2) with two integers. libc and not rustix, because real-time
+    // signals must pass too.
+    let done = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal.number()) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Sends a signal to this process itself.
+pub fn signal_own(signal: Signal) {
+    let _ = kill(own_pid(), signal);
+}
+
+/// Whether this process is a child subreaper already.
+#[must_use]
+pub fn is_subreaper() -> bool {
+    rustix::process::child_subreaper().is_ok_and(|pid| pid.is_some())
+}
+
 /// Sets the calling process's name as `ps` shows it, `PR_SET_NAME`.
 pub fn set_name(name: &std::ffi::CStr) {
     let _ = rustix::thread::set_name(name);

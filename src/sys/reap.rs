@@ -41,6 +41,25 @@ pub fn peek() -> Option<Pid> {
     if result == 0 { Pid::new(pid) } else { None }
 }
 
+/// Whether this process has children, living or not yet reaped, other than
+/// `except`; none if the kernel does not say.
+#[must_use]
+pub fn has_children_besides(except: Option<Pid>) -> Option<bool> {
+    use rustix::process::{WaitId, WaitIdOptions, waitid};
+    let peek = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    if waitid(WaitId::All, peek).is_err_and(|e| e == rustix::io::Errno::CHILD) {
+        return Some(false);
+    }
+    let Some(except) = except else { return Some(true) };
+    // Two entries are enough to know, however many there are.
+    let mut bytes = [0u8; 32];
+    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
+    let file = rustix::fs::open("/proc/thread-self/children", flags, 0.into()).ok()?;
+    let length = rustix::io::read(&file, &mut bytes).ok()?;
+    let list = std::str::from_utf8(&bytes[..length]).ok()?;
+    Some(list.split_whitespace().any(|entry| entry.parse() != Ok(except.raw())))
+}
+
 /// An exit code and a signal number always fit in a byte (`wait(2)`).
 fn decode(code: Option<i32>, signal: Option<i32>) -> ExitStatus {
     let byte = |n: i32| u8::try_from(n & 0xff).unwrap_or(u8::MAX);

@@ -28,11 +28,17 @@ pub fn take_link() -> Option<OwnedFd> {
 #[derive(Clone, Copy, Debug)]
 pub struct DescriptorLimit(pub(super) Rlimit);
 
+/// The present limit of open descriptors.
+#[must_use]
+pub fn descriptor_limit() -> DescriptorLimit {
+    DescriptorLimit(getrlimit(Resource::Nofile))
+}
+
 /// Raises the soft limit of open descriptors to the hard one, `getrlimit(2)`:
 /// each client is one, each session several. Returns the limit as it was, for
 /// children that are to start with it.
 pub fn raise_descriptor_limit() -> DescriptorLimit {
-    let before = getrlimit(Resource::Nofile);
+    let DescriptorLimit(before) = descriptor_limit();
     let raised = Rlimit { current: before.maximum, maximum: before.maximum };
     let _ = setrlimit(Resource::Nofile, raised);
     DescriptorLimit(before)

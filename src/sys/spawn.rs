@@ -15,10 +15,13 @@ use std::ptr;
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::model::spec::{SpawnFailure, SpawnStage};
+use crate::sys::inherited::{Inherited, SIGNALS};
 use crate::sys::oom::OomScore;
-use crate::sys::process::Pid;
+use crate::sys::process::{Pid, own_pid};
 use crate::sys::service::DescriptorLimit;
+use crate::sys::signals::set_disposition;
 use crate::sys::tag::Tag;
+use crate::sys::terminal::set_foreground;
 
 /// Everything a child needs, in the form the kernel wants it.
 #[derive(Debug)]
@@ -55,12 +58,28 @@ pub enum Stdio<'fd> {
     Terminal(BorrowedFd<'fd>),
     /// Null as 0, the parent's stderr as 1 and 2, and this one as 3.
     Service(BorrowedFd<'fd>),
+    /// All that this process has and that is not close-on-exec, with signals,
+    /// umask and closed descriptors as given: a program in our stead.
+    Own(Inherited, Place),
+}
+
+/// Where a program that uses our terminal is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In a process group of its own, in the foreground if standard input is our
+    /// controlling terminal.
+    Foreground,
+    /// In a kernel session of its own, with standard input as its controlling
+    /// terminal if that is a free one.
+    Session,
+    /// Where this process is.
+    Here,
 }
 
 /// A child between fork and exec.
 #[derive(Debug)]
 pub struct Child {
-    /// Its process id; it leads a kernel session of its own.
+    /// Its process id.
     pub pid: Pid,
     /// Readable when the outcome is known, see [`outcome`].
     pub report: OwnedFd,
@@ -72,8 +91,8 @@ pub const SERVICE_FD: RawFd = 3;
 /// Runs a script that names no interpreter, as `execvp(3)` does.
 const SHELL: &CStr = c"/bin/sh";
 
-/// Linux has signals 1 to 64.
-const SIGNALS: c_int = 64;
+/// What a login shell starts with.
+const UMASK: libc::mode_t = 0o022;
 
 /// Of `linux/sched.h`; the child starts in the cgroup of `clone_args`.
 const CLONE_INTO_CGROUP: u64 = 1 << 33;
@@ -87,15 +106,17 @@ pub fn spawn(program: &Program, stdio: Stdio<'_>) -> Result<Child, SpawnFailure>
     let at = |stage| move |e: io::Error| SpawnFailure { stage, errno: e.raw_os_error().unwrap_or(libc::EIO) };
     let (report, child_report) =
         pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).map_err(|e| at(SpawnStage::Resources)(e.into()))?;
-    let null = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC, 0.into())
-        .map_err(|e| at(SpawnStage::Resources)(e.into()))?;
+    let null = match stdio {
+        Stdio::Service(_) => Some(open_null().map_err(at(SpawnStage::Resources))?),
+        Stdio::Terminal(_) | Stdio::Own(..) => None,
+    };
     let prepared = Prepared {
         argv: pointers(&program.argv),
         envp: pointers(&program.envp),
         scripts: program.candidates.iter().map(|path| script(path, &program.argv)).collect(),
         program,
         stdio,
-        null: null.as_raw_fd(),
+        null: null.as_ref().map_or(-1, AsRawFd::as_raw_fd),
         report: child_report.as_raw_fd(),
     };
     match fork(program.marks.cgroup.as_ref()) {
@@ -163,6 +184,11 @@ pub fn outcome(report: &OwnedFd) -> Outcome {
     }
 }
 
+fn open_null() -> io::Result<OwnedFd> {
+    let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC;
+    Ok(rustix::fs::open("/dev/null", flags, 0.into())?)
+}
+
 /// A null-terminated array of pointers into `strings`.
 fn pointers(strings: &[CString]) -> Vec<*const c_char> {
     strings.iter().map(|s| s.as_ptr()).chain([ptr::null()]).collect()
@@ -206,20 +232,32 @@ impl Prepared<'_> {
     }
 
     fn try_become_program(&self) -> Result<std::convert::Infallible, (SpawnStage, c_int)> {
-        // SAFETY: setsid(2) takes nothing. The child is no group leader yet.
-        check(SpawnStage::Session, unsafe { libc::setsid() })?;
         match self.stdio {
-            Stdio::Terminal(slave) => self.take_terminal(slave.as_raw_fd())?,
-            Stdio::Service(link) => self.take_service(link.as_raw_fd())?,
+            Stdio::Terminal(slave) => {
+                new_session()?;
+                self.take_terminal(slave.as_raw_fd())?;
+            }
+            Stdio::Service(link) => {
+                new_session()?;
+                self.take_service(link.as_raw_fd())?;
+            }
+            Stdio::Own(inherited, place) => {
+                take_place(place)?;
+                close_again(inherited.closed);
+            }
         }
-        reset_signals();
         // setrlimit(2): one system call, no memory. Lowering can't fail.
         let _ = rustix::process::setrlimit(rustix::process::Resource::Nofile, self.program.limit.0);
         // Both as far as the rights allow; one system call, and three.
         let _ = self.program.marks.tag.map(Tag::wear);
         let _ = self.program.marks.oom_score.map(OomScore::wear);
-        // SAFETY: umask(2) takes an integer and can't fail. 022 is a login's.
-        unsafe { libc::umask(0o022) };
+        if let Stdio::Own(inherited, _) = self.stdio {
+            restore_signals(&inherited);
+        } else {
+            restore_signals(&Inherited::default());
+            // SAFETY: umask(2) takes an integer and can't fail.
+            unsafe { libc::umask(UMASK) };
+        }
         if let Some(cwd) = &self.program.cwd {
             // SAFETY: a C string prepared by the parent.
             check(SpawnStage::WorkingDirectory, unsafe { libc::chdir(cwd.as_ptr()) })?;
@@ -291,21 +329,48 @@ impl Prepared<'_> {
     }
 }
 
-/// Default dispositions and an empty mask, as a login shell starts with.
-fn reset_signals() {
-    // handler, flags, restorer, mask of `struct kernel_sigaction`.
-    const DEFAULT: [u64; 4] = [0; 4];
-    for signal in 1..=SIGNALS {
-        // SAFETY: the kernel reads its own, all-zero form of a sigaction: the
-        // default disposition, no flags, no code. By number, because the C
-        // library refuses the two signals it uses itself (32 and 33), which may
-        // have been inherited as ignored. KILL and STOP fail with EINVAL.
-        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, DEFAULT.as_ptr(), ptr::null_mut::<u8>(), 8) };
+fn new_session() -> Result<(), (SpawnStage, c_int)> {
+    // SAFETY: setsid(2) takes nothing. The child is no group leader yet.
+    check(SpawnStage::Session, unsafe { libc::setsid() }).map(drop)
+}
+
+/// A program without a terminal, or with one that others hold, is better than
+/// none: only what can't fail is checked.
+fn take_place(place: Place) -> Result<(), (SpawnStage, c_int)> {
+    match place {
+        Place::Here => {}
+        Place::Foreground => {
+            // SAFETY: setpgid(2) with integers; 0 is the child itself.
+            check(SpawnStage::Session, unsafe { libc::setpgid(0, 0) })?;
+            // SIGTTOU, which this may raise, is still blocked or ignored.
+            set_foreground(own_pid());
+        }
+        Place::Session => {
+            new_session()?;
+            // SAFETY: TIOCSCTTY takes an integer; 0 means not to steal it.
+            unsafe { libc::ioctl(libc::STDIN_FILENO, libc::TIOCSCTTY, 0) };
+        }
     }
-    // SAFETY: an all-zero sigset_t is the empty set on Linux.
-    let empty: libc::sigset_t = unsafe { std::mem::zeroed() };
-    // SAFETY: sigprocmask(2) only reads the set.
-    unsafe { libc::sigprocmask(libc::SIG_SETMASK, &raw const empty, ptr::null_mut()) };
+    Ok(())
+}
+
+/// Closes the standard descriptors that came closed: the language runtime has
+/// put /dev/null in their place.
+fn close_again(closed: u32) {
+    for fd in (0..3).filter(|fd| closed & (1 << fd) != 0) {
+        // SAFETY: close(2) of a number that nothing in this child uses.
+        unsafe { libc::close(fd) };
+    }
+}
+
+/// Dispositions first, so that what waits behind the mask meets the right ones.
+fn restore_signals(inherited: &Inherited) {
+    for signal in 1..=SIGNALS {
+        set_disposition(signal, inherited.ignored & (1 << (signal - 1)) != 0);
+    }
+    let mask = &raw const inherited.mask;
+    // SAFETY: the kernel reads the eight bytes of the mask.
+    unsafe { libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, mask, ptr::null::<u64>(), 8) };
 }
 
 fn duplicate(from: RawFd, to: RawFd) -> Result<(), (SpawnStage, c_int)> {
