@@ -8,6 +8,7 @@
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod dropin;
 pub mod exit;
 pub mod init;
 pub mod link;

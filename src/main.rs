@@ -1,15 +1,22 @@
 //! Picks the role and maps its end to an exit code.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
 use quarterdeck::cli::{self, Cli, Command, Parsed};
 use quarterdeck::config::{self, InitConfig};
 use quarterdeck::exit::Exit;
-use quarterdeck::{client, init, logging, server};
+use quarterdeck::{client, dropin, init, logging, server};
 
 fn main() -> ExitCode {
-    match cli::parse(std::env::args_os()) {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    if let Some((program, rest)) = words.split_first()
+        && let Some(name) = dropin::Name::of(program)
+    {
+        return dropin::run(name, rest).into();
+    }
+    match cli::parse(words) {
         Parsed::Run(cli) => run(cli).into(),
         Parsed::Print(text) => {
             print(&text);

@@ -315,6 +315,7 @@ impl Prepared<'_> {
             // and this copy of its memory keeps alive.
             unsafe { libc::execve(path.as_ptr(), self.argv.as_ptr(), self.envp.as_ptr()) };
             match errno() {
+                libc::ENOTDIR if self.program.candidates.len() == 1 => return libc::ENOTDIR,
                 libc::ENOENT | libc::ENOTDIR => {}
                 libc::EACCES => best = libc::EACCES,
                 libc::ENOEXEC => {
