@@ -12,8 +12,8 @@ use crate::model::session::ExitStatus;
 use crate::model::signal::Signal;
 use crate::sys::poll::{self, PollFd, PollFlags};
 use crate::sys::process::{self, Pid};
-use crate::sys::reap;
 use crate::sys::signals::{Meaning, Signals};
+use crate::sys::{pages, reap};
 
 /// Something to tell whoever reads standard error.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +79,7 @@ impl<V: Voice> Alone<V> {
     /// Waits, forwards and reaps until the main command has ended.
     #[must_use]
     pub fn run(mut self) -> Exit {
+        pages::give_back_unused_code();
         while !self.is_done() {
             let timeout = self.shutdown.deadline().map(|at| at.saturating_duration_since(Instant::now()));
             // Fails only for want of memory; then the next round may be luckier.

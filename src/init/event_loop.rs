@@ -26,7 +26,7 @@ use crate::model::signal::Signal;
 use crate::sys::poll::{self, PollFd, PollFlags};
 use crate::sys::signals::{Meaning, Signals};
 use crate::sys::tag::Tag;
-use crate::sys::{eventfd, spawn};
+use crate::sys::{eventfd, pages, spawn};
 
 /// Messages taken from the server in one turn.
 const MESSAGES_A_TURN: usize = 64;
@@ -107,6 +107,7 @@ impl Init {
     /// Turns until the end.
     #[must_use]
     pub fn run(mut self) -> Exit {
+        pages::give_back_unused_code();
         while self.shutdown != Shutdown::Done {
             let ready = match self.wait() {
                 Ok(ready) => ready,

@@ -9,6 +9,7 @@ pub mod log_fd;
 pub mod memfd;
 pub mod net;
 pub mod oom;
+pub mod pages;
 pub mod pidfd;
 pub mod poll;
 pub mod process;
