@@ -137,7 +137,7 @@ fn start<V: Voice>(mut plan: Plan<V>, prepare: impl FnOnce(&Plan<V>)) -> Result<
         inherited: plan.inherited,
         environment: inherited::environment(),
     };
-    let main = MainCommand::start(order, service::descriptor_limit())
+    let main = MainCommand::start(order, service::descriptor_limit(), None)
         .map_err(|failure| format!("cannot start the command: {failure}\n"))?;
     if plan.habits.suspends {
         // As dumb-init does, so that no file system is kept busy by it.
