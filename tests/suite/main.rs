@@ -20,6 +20,7 @@ mod reconnect;
 mod regressions;
 mod retained;
 mod server_restart;
+mod session_end;
 mod short_lived;
 mod shutdown;
 mod streaming;

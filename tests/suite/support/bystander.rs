@@ -28,7 +28,7 @@ impl<'q> Bystander<'q> {
         let mut client = quarterdeck.connect(Form::Binary);
         client.attach(&id);
         // Typed bytes are echoed by the terminal itself until it is raw.
-        wait_until_raw(&api, &id);
+        wait_until_raw(quarterdeck.leader(&id));
         let mut bystander = Self { quarterdeck, api, client, id, typed: String::new(), before: (0, 0), server: 0 };
         bystander.exchange();
         bystander.before = quarterdeck.settled_descriptor_counts(1);
@@ -61,8 +61,7 @@ impl<'q> Bystander<'q> {
 }
 
 /// Waits until a session's terminal is raw, by its program's own terminal.
-fn wait_until_raw(api: &Api, id: &str) {
-    let pid = super::http::pid_of(&api.session(id));
+fn wait_until_raw(pid: i32) {
     eventually("cat runs on a raw terminal", || {
         let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
         (name.trim() == "cat").then_some(())

@@ -12,12 +12,14 @@ pub mod payload;
 pub mod pid1;
 pub mod process;
 pub mod quarterdeck;
+pub mod scene;
 pub mod view;
 
 pub use bystander::Bystander;
 pub use client::{Client, Form};
 pub use http::Api;
 pub use quarterdeck::{Quarterdeck, Setup};
+pub use scene::Scene;
 
 /// How long anything may take before a test gives up. No test waits this long
 /// when all is well; it only bounds a hang, so it is generous. A slow machine

@@ -1,6 +1,6 @@
 //! What /proc says about processes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
@@ -64,6 +64,42 @@ pub fn stat(pid: i32) -> Option<Stat> {
 fn all() -> impl Iterator<Item = i32> {
     let dir = fs::read_dir("/proc").expect("/proc");
     dir.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+}
+
+/// The command line.
+pub fn arguments(pid: i32) -> Vec<String> {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+}
+
+/// Processes with this word on their command line; zombies have none.
+pub fn with_argument(word: &str) -> Vec<i32> {
+    all().filter(|pid| arguments(*pid).iter().any(|argument| argument == word)).collect()
+}
+
+/// Whether a process runs, or could if it were not stopped.
+pub fn is_alive(pid: i32) -> bool {
+    stat(pid).is_some_and(|stat| !matches!(stat.state, 'Z' | 'X'))
+}
+
+/// Every process in the PID namespace of `pid`, zombies included.
+pub fn namespace(pid: i32) -> BTreeSet<i32> {
+    let of = |pid: i32| fs::read_link(format!("/proc/{pid}/ns/pid")).ok();
+    let wanted = of(pid).expect("a process");
+    all().filter(|pid| of(*pid).as_ref() == Some(&wanted)).collect()
+}
+
+/// The number that a process has in its own PID namespace.
+pub fn inner_pid(pid: i32) -> i32 {
+    status(pid, "NSpid").split_whitespace().next_back().and_then(|number| number.parse().ok()).expect("a process id")
+}
+
+/// Page faults of the children that a process has reaped: a number that
+/// changes with every one of them.
+pub fn reaped(pid: i32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_else(|e| panic!("stat of {pid}: {e}"));
+    let behind_the_name = text.rfind(')').map_or("", |at| &text[at + 1..]);
+    behind_the_name.split_whitespace().nth(8).and_then(|number| number.parse().ok()).expect("cminflt")
 }
 
 /// How many TCP connections the server side of this local port still holds.

@@ -11,7 +11,7 @@ use nix::unistd::{Pid, Uid};
 use tempfile::TempDir;
 
 use super::client::{Client, Form};
-use super::http::Api;
+use super::http::{Api, pid_of};
 use super::log::Log;
 use super::process::{self, children, descriptors};
 use super::{eventually, patience, pid1};
@@ -119,6 +119,13 @@ impl Quarterdeck {
                 line.split(|byte| *byte == 0).nth(1) == Some(b"server")
             })
         })
+    }
+
+    /// Process id of a session's leader as this test sees it.
+    pub fn leader(&self, id: &str) -> i32 {
+        let told = pid_of(&self.api().session(id));
+        let is_it = |pid: &i32| process::inner_pid(*pid) == told;
+        if self.contained { children(self.init).into_iter().find(is_it).expect("the leader") } else { told }
     }
 
     /// How many descriptors init and the server have open.
