@@ -24,4 +24,5 @@ mod session_end;
 mod short_lived;
 mod shutdown;
 mod streaming;
+mod sweep;
 mod text;

@@ -64,16 +64,22 @@ pub struct Guest {
 }
 
 impl Guest {
-    /// Runs `command`, whose last word is a mark, with these variables only.
-    #[track_caller]
-    pub fn enter(quarterdeck: &Quarterdeck, env: &[(&str, &str)], command: &[&str]) -> Self {
+    /// What runs the words that follow in init's namespaces, with a parent
+    /// outside of them. None if init has no namespaces of its own.
+    pub fn command(quarterdeck: &Quarterdeck) -> Option<Command> {
         let mut enter = Command::new("nsenter");
         enter.args(["--target", &quarterdeck.init.to_string(), "--pid", "--mount"]);
         if !Uid::effective().is_root() {
             enter.args(["--user", "--preserve-credentials"]);
         }
-        // Not in a namespace, the process is at least no descendant of init.
-        let mut whole = if quarterdeck.contained { enter } else { Command::new("env") };
+        quarterdeck.contained.then_some(enter)
+    }
+
+    /// Runs `command`, whose last word is a mark, with these variables only.
+    /// Where nothing can be entered it is at least no descendant of init.
+    #[track_caller]
+    pub fn enter(quarterdeck: &Quarterdeck, env: &[(&str, &str)], command: &[&str]) -> Self {
+        let mut whole = Self::command(quarterdeck).unwrap_or_else(|| Command::new("env"));
         whole.args(quarterdeck.contained.then_some("env")).arg("-i").arg("PATH=/usr/bin:/bin");
         whole.args(env.iter().map(|(name, value)| format!("{name}={value}"))).args(command);
         let child = whole.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("nsenter(1)");
