@@ -26,3 +26,4 @@ mod shutdown;
 mod streaming;
 mod sweep;
 mod text;
+mod upgrade;

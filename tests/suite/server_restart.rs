@@ -1,15 +1,19 @@
 //! The API server is killed; the sessions do not even notice.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::json;
 
 use crate::support::payload::{self, READY, assert_same};
+use crate::support::process::stat;
 use crate::support::{Client, Form, Quarterdeck, eventually, heavy, patience};
 
-const KILLS: usize = 20;
+const KILLS: usize = 25;
 const SESSIONS: usize = 4;
 const EACH: usize = 6 << 20;
 
@@ -27,12 +31,27 @@ fn follow(client: &mut Client, form: Form, id: &str, progress: &AtomicUsize) {
     }
 }
 
+/// Connects again and again while servers come and go: the socket that
+/// listens is always there.
+fn knock(address: &str, is_over: &AtomicBool) {
+    let mut knocks = 0;
+    while !is_over.load(Ordering::Relaxed) {
+        TcpStream::connect(address).unwrap_or_else(|e| panic!("connection {knocks} was refused: {e}"));
+        knocks += 1;
+        thread::park_timeout(Duration::from_millis(2));
+    }
+    assert!(knocks > KILLS, "only {knocks} connections were tried");
+}
+
 #[test]
-fn twenty_kills_of_the_server_under_load_lose_nothing() {
+fn kills_of_the_server_at_random_moments_under_load_lose_nothing() {
     let _alone = heavy();
+    let seed = fastrand::u64(..);
+    eprintln!("seed {seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
     let quarterdeck = Quarterdeck::start();
     let forms = [Form::Json, Form::Binary, Form::Acked, Form::Json];
-    let progress = AtomicUsize::new(0);
+    let (progress, is_over) = (AtomicUsize::new(0), AtomicBool::new(false));
     let sessions: Vec<_> = (0..SESSIONS)
         .map(|n| {
             let written = payload::text(n as u64, EACH);
@@ -56,12 +75,15 @@ fn twenty_kills_of_the_server_under_load_lose_nothing() {
                 assert_same(&terminal.bytes[READY.len()..], written);
             });
         }
-        for kill in 1..=KILLS {
-            // By progress and not by time, so that every kill hits the load.
-            let due = kill * SESSIONS * EACH / (KILLS + 2);
+        scope.spawn(|| knock(quarterdeck.address(), &is_over));
+        // By progress and not by time, so that every kill hits the load.
+        let mut moments: Vec<_> = (0..KILLS).map(|_| random.usize(..SESSIONS * EACH * 9 / 10)).collect();
+        moments.sort_unstable();
+        for due in moments {
             eventually("the clients got further", || (progress.load(Ordering::Relaxed) >= due).then_some(()));
             quarterdeck.kill_server();
         }
+        is_over.store(true, Ordering::Relaxed);
     });
     let health = quarterdeck.api().get("/api/health").json_of(200);
     assert_eq!(health["serverRestarts"], json!(KILLS));
@@ -119,4 +141,37 @@ fn an_exit_while_no_server_runs_is_told_by_the_next_one() {
     client.reconnect(Form::Json);
     assert_eq!(client.wait_for_exit(&id)["exitCode"], json!(9));
     assert_eq!(client.view.text(&id), "Rlast");
+}
+
+#[test]
+fn a_server_that_hangs_is_replaced() {
+    let quarterdeck = Quarterdeck::as_pid1(&[]);
+    let api = quarterdeck.api();
+    let id = api.shell("stty raw -echo; printf R; exec cat");
+    api.wait_for(&id, "ready", |session| session["outputOffset"] == json!(1));
+    let stopped = quarterdeck.server();
+    kill(Pid::from_raw(stopped), Signal::SIGSTOP).expect("the server");
+    // This waits in the backlog until somebody takes it.
+    assert_eq!(api.get("/api/health").json_of(200)["serverRestarts"], json!(1));
+    assert_ne!(quarterdeck.server(), stopped);
+    let replaced = quarterdeck.log().wait_for_message("Replacing the API server");
+    assert_eq!(replaced["level"], json!("error"), "{replaced}");
+    let mut client = quarterdeck.connect(Form::Json);
+    client.attach(&id);
+    client.input(&id, "alive");
+    client.wait_until("the session answers", |view| view.text(&id) == "Ralive");
+}
+
+#[test]
+fn a_server_that_was_stopped_for_a_moment_goes_on() {
+    let quarterdeck = Quarterdeck::as_pid1(&[]);
+    let server = Pid::from_raw(quarterdeck.server());
+    kill(server, Signal::SIGSTOP).expect("the server");
+    let answer = thread::scope(|scope| {
+        let asking = scope.spawn(|| quarterdeck.api().get("/api/health").json_of(200));
+        eventually("it has stopped", || stat(server.as_raw()).filter(|stat| stat.state == 'T'));
+        kill(server, Signal::SIGCONT).expect("the server");
+        asking.join().expect("an answer")
+    });
+    assert_eq!(answer["serverRestarts"], json!(0));
 }

@@ -132,6 +132,12 @@ impl Client {
         &self.view
     }
 
+    /// Waits until the server has gone.
+    #[track_caller]
+    pub fn wait_until_lost(&mut self) {
+        eventually("the connection ends", || self.pump().is_err().then_some(()));
+    }
+
     /// Waits for this session's exit, and that the exit is the last word.
     #[track_caller]
     pub fn wait_for_exit(&mut self, id: &str) -> Value {

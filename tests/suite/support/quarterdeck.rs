@@ -16,7 +16,7 @@ use super::log::Log;
 use super::process::{self, children, descriptors};
 use super::{eventually, patience, pid1};
 
-const BINARY: &str = env!("CARGO_BIN_EXE_quarterdeck");
+pub const BINARY: &str = env!("CARGO_BIN_EXE_quarterdeck");
 
 /// How to start it, where that differs from the usual.
 #[derive(Default)]
@@ -29,6 +29,8 @@ pub struct Setup<'a> {
     pub pid1: bool,
     /// Does not say where it listens, so only the Unix socket reaches it.
     pub silent: bool,
+    /// Another file than the one that was built.
+    pub binary: Option<&'a Path>,
     /// Shell commands that run before in the process that becomes init.
     pub before: &'a str,
 }
@@ -216,11 +218,12 @@ fn mark(dir: &Path) -> String {
 
 /// The command line and environment every test starts from.
 fn command(setup: &Setup<'_>, dir: &Path) -> Command {
+    let binary = setup.binary.unwrap_or(Path::new(BINARY));
     let mut command = if setup.before.is_empty() {
-        Command::new(BINARY)
+        Command::new(binary)
     } else {
         let mut shell = Command::new("/bin/sh");
-        shell.args(["-c", &format!("{}; exec \"$0\" \"$@\"", setup.before), BINARY]);
+        shell.args(["-c", &format!("{}; exec \"$0\" \"$@\"", setup.before)]).arg(binary);
         shell
     };
     let path = std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".to_owned());
