@@ -11,6 +11,8 @@
 //! by QUARTERDECK_BIN.
 
 mod client;
+mod contained;
+mod inits;
 mod measure;
 mod rig;
 
@@ -42,6 +44,9 @@ fn main() {
     if runs("throughput") {
         measure::throughput(1);
         measure::throughput(4);
+    }
+    if runs("init") {
+        inits::compare();
     }
 }
 

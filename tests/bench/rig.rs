@@ -17,7 +17,8 @@ pub struct Rig {
     pub start: Duration,
 }
 
-fn binary() -> PathBuf {
+/// The binary to measure.
+pub fn binary() -> PathBuf {
     PathBuf::from(std::env::var_os("QUARTERDECK_BIN").expect("QUARTERDECK_BIN names the binary to measure"))
 }
 
