@@ -26,6 +26,7 @@ mod who;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
 
@@ -35,7 +36,7 @@ use plan::{LANES, Step, schedule};
 use rig::Rig;
 use world::World;
 
-/// Lines of init's log that a failure prints; all of it is kept in a file.
+/// Lines of init's log that a failure prints.
 const TAIL: usize = 60;
 
 /// Without these a run proves nothing.
@@ -158,19 +159,18 @@ fn start<'scope>(
 
 /// Prints what a person or scripts/test wants to know.
 fn conclude(world: &World, options: &Options) -> ExitCode {
+    let (report, lines) = (world.ledger.report(), world.rig.log.lines());
     if world.ledger.is_broken() {
-        let lines = world.rig.log.lines();
-        let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("torture-{}.log", options.seed));
-        println!("\n{}", world.ledger.report());
-        println!("the last lines of init's log (all of it in {}):", path.display());
+        println!("\n{report}\nthe last lines of init's log:");
         lines.iter().skip(lines.len().saturating_sub(TAIL)).for_each(|line| println!("  {line}"));
-        if let Err(error) = std::fs::write(&path, format!("{}\n{}\n", world.ledger.report(), lines.join("\n"))) {
-            println!("torture: {} was not written: {error}", path.display());
-        }
+    }
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("torture-{}.log", options.seed));
+    match std::fs::write(&path, format!("{report}\n{}\n", lines.join("\n"))) {
+        Ok(()) => println!("\ntorture: what was done, and all of init's log: {}", path.display()),
+        Err(error) => eprintln!("torture: {} was not written: {error}", path.display()),
     }
     let (text, passed, failed) = world.ledger.results();
-    print!("\n{text}\n");
-    println!("faults: {}", world.ledger.faults());
+    println!("{text}\nfaults: {}", world.ledger.faults());
     if failed > 0 {
         println!(
             "torture: FAILED; again with: scripts/torture --seconds {} --seed {}",

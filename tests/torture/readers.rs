@@ -4,9 +4,13 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+use tungstenite::Message;
+
 use crate::ledger::{End, Promise, Tracked};
 use crate::stream::Check;
 use crate::support::client::{Client, Form};
+use crate::support::view::View;
 use crate::world::World;
 
 /// One for each form of the protocol.
@@ -37,27 +41,24 @@ pub fn read(world: &World, number: usize) {
     }
 }
 
-/// This very program prints the stream. The terminal is raw, or it would turn
-/// each newline into two bytes.
+/// This very program prints the stream.
 fn command(seed: u64, pieces: u32, code: u8, marker: &str) -> Vec<String> {
     let own = std::env::current_exe().expect("this program's path").display().to_string();
-    let script = "stty raw -echo && exec \"$@\"".to_owned();
-    let mut words = vec!["/bin/sh".to_owned(), "-c".to_owned(), script, marker.to_owned(), own];
-    words.extend(["--print".to_owned(), seed.to_string(), pieces.to_string(), code.to_string(), marker.to_owned()]);
-    words
+    vec![own, "--print".to_owned(), seed.to_string(), pieces.to_string(), code.to_string(), marker.to_owned()]
 }
 
 /// Reads to the exit, or until the session is deleted or the run over.
 fn follow(world: &World, number: usize, id: &str, check: &mut Check) -> Result<(), String> {
-    let form = FORMS[number];
-    let Some(mut client) = connect(world, form) else { return Ok(()) };
-    client.view.terminal(id).next = Some(0);
-    client.reconnect(form);
+    let mut view = View::default();
+    view.terminal(id).next = Some(0);
+    let Some(mut client) = attach(world, FORMS[number], id, view)? else { return Ok(()) };
     let mut last = Instant::now();
     while !client.view.exited(id) {
         let is_cut = world.cuts[number].swap(false, Ordering::Relaxed);
         if is_cut || client.pump().is_err() {
-            client.reconnect(form);
+            let view = std::mem::take(&mut client.view);
+            let Some(again) = attach(world, FORMS[number], id, view)? else { return Ok(()) };
+            client = again;
             world.ledger.count(Promise::StreamsWhole, "connections made again", 1);
         }
         if is_deleted(&client, id) || world.ledger.is_over() {
@@ -71,7 +72,6 @@ fn follow(world: &World, number: usize, id: &str, check: &mut Check) -> Result<(
     }
     take(world, &mut client, id, check)?;
     let exit = client.view.terminal(id).exits.last().cloned().unwrap_or_default();
-    client.cut();
     if exit["exitCode"].is_number() && !check.is_complete() {
         return Err(format!("the exit came behind byte {}, before the rest: {exit}", check.sound));
     }
@@ -79,16 +79,35 @@ fn follow(world: &World, number: usize, id: &str, check: &mut Check) -> Result<(
     Ok(())
 }
 
-/// The first connection; the run may be over before there is one.
-fn connect(world: &World, form: Form) -> Option<Client> {
-    loop {
-        if let Ok(client) = Client::connect_at(&world.rig.address, "/ws", form) {
-            return Some(client);
+/// A connection that goes on where the view ends; None if the session was
+/// deleted or the run is over.
+fn attach(world: &World, form: Form, id: &str, mut view: View) -> Result<Option<Client>, String> {
+    let next = view.terminal(id).next.unwrap_or(0);
+    let message = json!({ "type": "session.attach", "sessionId": id, "offset": next }).to_string();
+    let start = Instant::now();
+    while !world.ledger.pause(Duration::from_millis(5)) {
+        if Instant::now() > world.ledger.excuses.due(start) + STILL {
+            return Err(format!("not attached again in {:?}", start.elapsed()));
         }
-        if world.ledger.pause(Duration::from_millis(20)) {
-            return None;
+        let Ok(mut client) = Client::connect_at(&world.rig.address, "/ws", form) else { continue };
+        view.disconnect();
+        client.view = view;
+        let mut is_alive = client.send_raw(Message::text(message.clone())).is_ok();
+        while is_alive && !client.view.is_attached(id) && !world.ledger.is_over() {
+            is_alive = client.pump().is_ok();
+            let refusal = client.view.of_type("error").next().cloned();
+            match refusal {
+                Some(error) if error["code"] == "NOT_FOUND" && world.is_deleted(id) => return Ok(None),
+                Some(error) => return Err(format!("attaching again: {error}")),
+                None => {}
+            }
         }
+        if is_alive {
+            return Ok(Some(client));
+        }
+        view = client.view;
     }
+    Ok(None)
 }
 
 fn is_deleted(client: &Client, id: &str) -> bool {

@@ -6,6 +6,8 @@ use std::io::Write;
 use std::thread;
 use std::time::Duration;
 
+use rustix::termios::{self, OptionalActions};
+
 /// A program's output, in the pieces and with the pauses it comes in.
 #[derive(Clone, Debug)]
 pub struct Generator {
@@ -40,6 +42,10 @@ impl Generator {
 
 /// Prints it, as the program of a session.
 pub fn print(seed: u64, pieces: u32) -> std::io::Result<()> {
+    // Otherwise the terminal would turn each newline into two bytes.
+    let mut terminal = termios::tcgetattr(std::io::stdin())?;
+    terminal.make_raw();
+    termios::tcsetattr(std::io::stdin(), OptionalActions::Now, &terminal)?;
     let mut generator = Generator::new(seed, pieces);
     let mut out = std::io::stdout().lock();
     while let Some((bytes, pause)) = generator.piece() {

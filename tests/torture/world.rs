@@ -98,23 +98,33 @@ impl World {
     /// the run is over.
     pub fn create(&self, marker: &str, command: &[String], tracked: Tracked) -> Option<String> {
         self.ledger.enter(marker, tracked);
+        // A conflict: the server that made it was killed before it could say so.
         let request = json!({ "name": marker, "command": command });
-        let mut answer = self.json("POST", "/api/sessions", &request, &[201, 409])?;
-        if answer.0 == 409 {
-            // The server that made it was killed before it could say so.
-            answer = self.json("GET", &format!("/api/sessions/{marker}"), &Value::Null, &[200])?;
+        self.json("POST", "/api/sessions", &request, &[201, 409])?;
+        self.settle(marker, &format!("/api/sessions/{marker}"))
+    }
+
+    /// Learns who a session is whose program was just started.
+    fn settle(&self, marker: &str, path: &str) -> Option<String> {
+        loop {
+            let (_, body) = self.json("GET", path, &Value::Null, &[200])?;
+            let (session, leader) = (&body["session"], body["session"]["ptyPid"].as_i64());
+            if leader.is_some() || session["status"] != "active" {
+                let id = session["id"].as_str().map(str::to_owned);
+                self.ledger.change(marker, |entry| {
+                    (entry.id, entry.leader, entry.in_motion) = (id.clone(), leader, false);
+                });
+                return id;
+            }
+            if self.ledger.pause(RETRY) {
+                return None;
+            }
         }
-        let session = &answer.1["session"];
-        let Some(id) = session["id"].as_str() else {
-            self.ledger.broken(Promise::SessionsKept, &format!("no session in {}", answer.1));
-            return None;
-        };
-        self.ledger.change(marker, |entry| {
-            entry.id = Some(id.to_owned());
-            entry.leader = session["ptyPid"].as_i64();
-            entry.in_motion = false;
-        });
-        Some(id.to_owned())
+    }
+
+    /// Whether nobody has this id any more, or soon nobody will.
+    pub fn is_deleted(&self, id: &str) -> bool {
+        !self.ledger.sessions().values().any(|tracked| tracked.id.as_deref() == Some(id) && !tracked.in_motion)
     }
 
     /// Ends a session by the API and forgets it. Nothing may be left of it.
@@ -146,10 +156,9 @@ impl World {
             return false;
         };
         // A second try finds it running where the first was carried out.
-        let answer = self.json("POST", &format!("/api/sessions/{id}/resume"), &json!({}), &[200, 409]);
-        let leader = answer.as_ref().and_then(|(_, body)| body["session"]["ptyPid"].as_i64());
-        self.ledger.change(marker, |entry| (entry.in_motion, entry.leader) = (false, leader));
-        answer.is_some()
+        let path = format!("/api/sessions/{id}");
+        self.json("POST", &format!("{path}/resume"), &json!({}), &[200, 409]).is_some()
+            && self.settle(marker, &path).is_some()
     }
 
     /// Waits until the census saw the end of this session's program.
