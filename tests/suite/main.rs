@@ -27,3 +27,4 @@ mod streaming;
 mod sweep;
 mod text;
 mod upgrade;
+mod torture;

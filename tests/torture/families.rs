@@ -44,8 +44,8 @@ while :; do
 done
 "#;
 
-const CHILDREN: [&str; 9] =
-    ["child", "orphan", "nohup", "setsid", "daemon", "deaf", "deaf-daemon", "stopped", "hopper"];
+const CHILDREN: [&str; 10] =
+    ["child", "orphan", "nohup", "setsid", "daemon", "cleared", "deaf", "deaf-daemon", "stopped", "hopper"];
 
 /// Signals that end a shell, with the names the API gives them.
 const SIGNALS: [(&str, &str); 6] = [

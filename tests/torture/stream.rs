@@ -21,10 +21,14 @@ impl Generator {
     pub fn new(seed: u64, pieces: u32) -> Self {
         Self { seed, random: fastrand::Rng::with_seed(seed), line: 0, left: pieces }
     }
+}
+
+impl Iterator for Generator {
+    type Item = (Vec<u8>, Duration);
 
     /// The next piece, and the pause behind it. No two lines are equal, so that
     /// a piece that is missing, doubled or moved shows.
-    fn piece(&mut self) -> Option<(Vec<u8>, Duration)> {
+    fn next(&mut self) -> Option<(Vec<u8>, Duration)> {
         self.left = self.left.checked_sub(1)?;
         // Mostly small and sometimes a burst: about 150 kB/s.
         let lines = if self.random.u32(..40) == 0 { 4000 } else { self.random.u64(1..60) };
@@ -46,9 +50,8 @@ pub fn print(seed: u64, pieces: u32) -> std::io::Result<()> {
     let mut terminal = termios::tcgetattr(std::io::stdin())?;
     terminal.make_raw();
     termios::tcsetattr(std::io::stdin(), OptionalActions::Now, &terminal)?;
-    let mut generator = Generator::new(seed, pieces);
     let mut out = std::io::stdout().lock();
-    while let Some((bytes, pause)) = generator.piece() {
+    for (bytes, pause) in Generator::new(seed, pieces) {
         out.write_all(&bytes)?;
         out.flush()?;
         thread::sleep(pause);
@@ -72,7 +75,7 @@ impl Check {
     /// Takes the next bytes; an error says where they differ.
     pub fn take(&mut self, bytes: &[u8]) -> Result<(), String> {
         while self.expected.len() < bytes.len() {
-            let Some((piece, _)) = self.generator.piece() else { break };
+            let Some((piece, _)) = self.generator.next() else { break };
             self.expected.extend(piece);
         }
         let wanted: Vec<u8> = self.expected.drain(..bytes.len().min(self.expected.len())).collect();
@@ -88,7 +91,7 @@ impl Check {
     }
 
     /// Whether everything came.
-    pub fn is_complete(&mut self) -> bool {
-        self.expected.is_empty() && self.generator.piece().is_none()
+    pub fn is_complete(&self) -> bool {
+        self.expected.is_empty() && self.generator.left == 0
     }
 }
