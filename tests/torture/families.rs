@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::ledger::{End, Promise, Tracked};
+use crate::who;
 use crate::world::World;
 
 /// How many of these sessions there are at once.
@@ -10,6 +11,9 @@ pub const FAMILIES: usize = 3;
 
 /// Ordinary users whose processes some sessions are.
 pub const USERS: [u32; 2] = [54_321, 54_322];
+
+/// How long a family may take to make its children.
+const GROWN_UP: Duration = Duration::from_secs(3);
 
 /// How long init may take to tell the end of a program.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -74,7 +78,7 @@ pub fn raise(world: &World, number: usize) {
         world.ledger.count(Promise::NothingLeftBehind, "families raised", 1);
         let is_as_told = match end.as_str() {
             "stay" => {
-                world.ledger.pause(Duration::from_millis(random.u64(200..3000)));
+                stay(world, &marker, &some, Duration::from_millis(random.u64(200..3000)));
                 true
             }
             _ => ends(world, &marker) && (random.u32(..4) > 0 || (world.resume(&marker) && ends(world, &marker))),
@@ -83,6 +87,33 @@ pub fn raise(world: &World, number: usize) {
             return world.ledger.missed(Promise::ExitsRight, &format!("{marker} ({some}) did not end with {end}"));
         }
         world.delete(&marker);
+    }
+}
+
+/// Lets a family live for a while. What it had then it must have afterwards.
+fn stay(world: &World, marker: &str, children: &str, time: Duration) {
+    // The others are made and end all the time, or have no name of their own yet.
+    let wanted = children.split(' ').filter(|child| !matches!(*child, "hopper" | "stopped")).count();
+    let holders = || {
+        let mut marked = who::marked();
+        marked.retain(|process| process.marker == marker && process.line.trim_end().ends_with(" 100000"));
+        marked.retain(|process| process.line.starts_with(marker));
+        marked
+    };
+    // Where forks fail a child may never be made.
+    let is_whole = world.ledger.wait_until(GROWN_UP, || holders().len() == wanted);
+    let before = holders();
+    world.ledger.pause(time);
+    let after = holders();
+    if !is_whole || world.ledger.session(marker).is_hit {
+        return;
+    }
+    match before.iter().find(|process| after.iter().all(|other| other.pid != process.pid)) {
+        Some(gone) => {
+            let evidence = format!("{marker} ({children}) lives, but nobody killed {}", gone.brief());
+            world.ledger.broken(Promise::LivingSpared, &evidence);
+        }
+        None => world.ledger.count(Promise::LivingSpared, "families found whole", 1),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::excuse::Excuses;
 pub enum Promise {
     NoZombies,
     NothingLeftBehind,
+    LivingSpared,
     StreamsWhole,
     ApiAnswers,
     ServerReplaced,
@@ -22,9 +23,10 @@ pub enum Promise {
     EndsWell,
 }
 
-pub const PROMISES: [(Promise, &str); 9] = [
+pub const PROMISES: [(Promise, &str); 10] = [
     (Promise::NoZombies, "no zombie older than a second has init as its parent"),
     (Promise::NothingLeftBehind, "no process of a dead session outlives its grace"),
+    (Promise::LivingSpared, "no process of a living session is killed"),
     (Promise::StreamsWhole, "every byte of every stream came once and in order"),
     (Promise::ApiAnswers, "the API answers within a second"),
     (Promise::ServerReplaced, "a server that died or hangs is replaced"),
@@ -66,6 +68,8 @@ pub struct Tracked {
     pub dead_since: Option<Instant>,
     /// Its program must be told as ended by then.
     pub told_by: Option<Instant>,
+    /// A fault killed one of its processes, or may have.
+    pub is_hit: bool,
     /// Not to be compared with the API's list just now: being made, being
     /// resumed or being deleted.
     pub in_motion: bool,
@@ -74,8 +78,9 @@ pub struct Tracked {
 }
 
 impl Tracked {
-    /// From now on it may have been ended by SIGKILL.
+    /// From now on its leader may have been ended by SIGKILL.
     pub fn allow_kill(&mut self) {
+        self.is_hit = true;
         if let Some(ends) = &mut self.ends {
             ends.push(End::Signal("SIGKILL"));
         }

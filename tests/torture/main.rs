@@ -40,9 +40,10 @@ use world::World;
 const TAIL: usize = 60;
 
 /// Without these a run proves nothing.
-const LOOKS: [(Promise, &str); 6] = [
+const LOOKS: [(Promise, &str); 7] = [
     (Promise::NoZombies, "looks at init's children"),
     (Promise::NothingLeftBehind, "processes followed"),
+    (Promise::LivingSpared, "families found whole"),
     (Promise::StreamsWhole, "bytes"),
     (Promise::ApiAnswers, "answers"),
     (Promise::ExitsRight, "ends"),

@@ -37,9 +37,8 @@ pub fn kill_member(world: &World, random: &mut fastrand::Rng) -> String {
 
 fn kill_one(world: &World, process: &Process) -> String {
     let is_leader = is_leader(world, process);
-    if is_leader {
-        world.ledger.change(&process.marker, Tracked::allow_kill);
-    }
+    let expect = |tracked: &mut Tracked| if is_leader { tracked.allow_kill() } else { tracked.is_hit = true };
+    world.ledger.change(&process.marker, expect);
     let was_there = who::signal(process.pid, Signal::SIGKILL);
     if is_leader && was_there {
         let by = world.ledger.excuses.due(Instant::now()) + ANSWER;
