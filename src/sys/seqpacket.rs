@@ -48,7 +48,8 @@ pub fn send(socket: impl AsFd, message: &[u8], fds: &[BorrowedFd<'_>]) -> io::Re
 /// Zero length means that the peer is gone.
 ///
 /// # Errors
-/// `WouldBlock` when there is none, `InvalidData` when it did not fit (a
+/// `WouldBlock` when there is none, `EMFILE` when no descriptor was left for
+/// those that came with it, `InvalidData` when it did not fit (a
 /// message is never used in part), else what `recvmsg(2)` returns.
 pub fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd>)> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(FDS_MAX))];
@@ -61,7 +62,11 @@ pub fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<(usize, Vec<O
             fds.extend(rights);
         }
     }
-    if got.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
+    if got.flags.contains(ReturnFlags::CTRUNC) {
+        // The kernel leaves away what it has no number for.
+        return Err(io::Error::from_raw_os_error(libc::EMFILE));
+    }
+    if got.flags.contains(ReturnFlags::TRUNC) {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "a message did not fit the buffer"));
     }
     Ok((got.bytes, fds))

@@ -318,7 +318,8 @@ impl Prepared<'_> {
                 libc::ENOTDIR if self.program.candidates.len() == 1 => return libc::ENOTDIR,
                 libc::ENOENT | libc::ENOTDIR => {}
                 libc::EACCES => best = libc::EACCES,
-                libc::ENOEXEC => {
+                // The API server is no script, whatever lies at its path.
+                libc::ENOEXEC if !matches!(self.stdio, Stdio::Service(_)) => {
                     // SAFETY: as above; the shell's path is a constant.
                     unsafe { libc::execve(SHELL.as_ptr(), script.as_ptr(), self.envp.as_ptr()) };
                     return libc::ENOEXEC;

@@ -26,5 +26,5 @@ mod shutdown;
 mod streaming;
 mod sweep;
 mod text;
-mod upgrade;
 mod torture;
+mod upgrade;

@@ -95,7 +95,7 @@ fn sessions_keep_everything_when_the_server_is_killed() {
     let quarterdeck = Quarterdeck::start();
     let api = quarterdeck.api();
     let ended = api.shell("printf done; exit 3");
-    api.wait_for_exit(&ended);
+    api.wait_for(&ended, "drained", |session| session["outputComplete"] == json!(true));
     let living = api.create(&json!({
         "name": "living", "command": payload::shell("stty raw -echo; printf here; exec cat"), "cols": 101, "rows": 33,
     }));

@@ -133,12 +133,11 @@ fn who_came_from_outside_stays_whatever_it_carries() {
     let scene = Scene::around(&quarterdeck);
     let (living, _) = scene.start("");
     let dead = gone(&scene.api);
-    let sleeper = mark();
     // A shell, as `docker exec` starts it, with a child.
     let script = "sleep $0 & wait";
     let guests: Vec<_> = [&living, &dead]
         .into_iter()
-        .map(|id| Guest::enter(&quarterdeck, &[(MARKER, id)], &["sh", "-c", script, &sleeper]))
+        .map(|id| Guest::enter(&quarterdeck, &[(MARKER, id)], &["sh", "-c", script, &mark()]))
         .collect();
     let children = eventually("both have their child", || {
         let children: Vec<_> = guests.iter().flat_map(|guest| process::children(guest.pid)).collect();
