@@ -10,8 +10,8 @@ use crate::model::forwarding::{Forwarding, Rewrite};
 use crate::model::session::ExitStatus;
 use crate::model::signal::Signal;
 use crate::sys::inherited::{Inherited, inherited};
+use crate::sys::place::Place;
 use crate::sys::signals::SignalSet;
-use crate::sys::spawn::Place;
 
 /// The version of dumb-init that is spoken here.
 const VERSION: &str = concat!("dumb-init v1.2.5 (quarterdeck ", env!("CARGO_PKG_VERSION"), ")\n");

@@ -20,8 +20,8 @@ use crate::model::forwarding::Forwarding;
 use crate::model::signal::Signal;
 use crate::model::spec::SpawnFailure;
 use crate::sys::inherited::{self, Inherited};
+use crate::sys::place::Place;
 use crate::sys::signals::{SignalSet, Signals, set_disposition};
-use crate::sys::spawn::Place;
 use crate::sys::{process, service, terminal};
 
 /// Whether everybody else gets a chance at the end, which those programs give

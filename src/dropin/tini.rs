@@ -11,9 +11,9 @@ use crate::model::forwarding::Forwarding;
 use crate::model::session::ExitStatus;
 use crate::model::signal::Signal;
 use crate::sys::inherited::inherited;
+use crate::sys::place::Place;
 use crate::sys::process::own_pid;
 use crate::sys::signals::SignalSet;
-use crate::sys::spawn::Place;
 
 /// The version of tini that is spoken here; programs such as dockerd ask.
 const VERSION: &str = concat!("tini version 0.19.0 (quarterdeck ", env!("CARGO_PKG_VERSION"), ")\n");

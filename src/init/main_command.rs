@@ -16,9 +16,10 @@ use crate::model::signal::Signal;
 use crate::model::spec::{SpawnFailure, SpawnStage};
 use crate::sys::inherited::{Inherited, environment, inherited};
 use crate::sys::oom::OomScore;
+use crate::sys::place::Place;
 use crate::sys::process::{self, Pid};
 use crate::sys::service::DescriptorLimit;
-use crate::sys::spawn::{self, Marks, Place, Program, Stdio};
+use crate::sys::spawn::{self, Marks, Program, Stdio};
 use crate::sys::terminal::{self, StandardInput};
 
 /// Where `execvp(3)` looks when the environment has no PATH.

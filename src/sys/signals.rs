@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
 
 use crate::model::signal::Signal;
-use crate::sys::inherited::KernelAction;
+use crate::sys::inherited::{Inherited, KernelAction, SIGNALS};
 use crate::sys::process::own_pid;
 
 /// A set of signals in the kernel's form: bit 0 is signal 1. The C library's
@@ -138,4 +138,15 @@ pub fn set_disposition(signal: i32, is_ignored: bool) {
     // SAFETY: the kernel reads its own form of a sigaction, at most 32 bytes,
     // with no code of ours in it.
     unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, action.as_ptr(), ptr::null_mut::<u8>(), 8) };
+}
+
+/// Gives this process the signal state of another one. Dispositions first, so
+/// that what waits behind the mask meets the right ones. Async-signal-safe.
+pub(super) fn restore(inherited: &Inherited) {
+    for signal in 1..=SIGNALS {
+        set_disposition(signal, inherited.ignored & (1 << (signal - 1)) != 0);
+    }
+    let mask = &raw const inherited.mask;
+    // SAFETY: the kernel reads the eight bytes of the mask.
+    unsafe { libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, mask, ptr::null::<u64>(), 8) };
 }

@@ -15,13 +15,13 @@ use std::ptr;
 use rustix::pipe::{PipeFlags, pipe_with};
 
 use crate::model::spec::{SpawnFailure, SpawnStage};
-use crate::sys::inherited::{Inherited, SIGNALS};
+use crate::sys::inherited::Inherited;
 use crate::sys::oom::OomScore;
-use crate::sys::process::{Pid, own_pid};
+use crate::sys::place::{Place, close_again, take};
+use crate::sys::process::Pid;
 use crate::sys::service::DescriptorLimit;
-use crate::sys::signals::set_disposition;
+use crate::sys::signals;
 use crate::sys::tag::Tag;
-use crate::sys::terminal::set_foreground;
 
 /// Everything a child needs, in the form the kernel wants it.
 #[derive(Debug)]
@@ -61,19 +61,6 @@ pub enum Stdio<'fd> {
     /// All that this process has and that is not close-on-exec, with signals,
     /// umask and closed descriptors as given: a program in our stead.
     Own(Inherited, Place),
-}
-
-/// Where a program that uses our terminal is to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// In a process group of its own, in the foreground if standard input is our
-    /// controlling terminal.
-    Foreground,
-    /// In a kernel session of its own, with standard input as its controlling
-    /// terminal if that is a free one.
-    Session,
-    /// Where this process is.
-    Here,
 }
 
 /// A child between fork and exec.
@@ -242,7 +229,7 @@ impl Prepared<'_> {
                 self.take_service(link.as_raw_fd())?;
             }
             Stdio::Own(inherited, place) => {
-                take_place(place)?;
+                take(place).map_err(|errno| (SpawnStage::Session, errno))?;
                 close_again(inherited.closed);
             }
         }
@@ -252,9 +239,9 @@ impl Prepared<'_> {
         let _ = self.program.marks.tag.map(Tag::wear);
         let _ = self.program.marks.oom_score.map(OomScore::wear);
         if let Stdio::Own(inherited, _) = self.stdio {
-            restore_signals(&inherited);
+            signals::restore(&inherited);
         } else {
-            restore_signals(&Inherited::default());
+            signals::restore(&Inherited::default());
             // SAFETY: umask(2) takes an integer and can't fail.
             unsafe { libc::umask(UMASK) };
         }
@@ -334,45 +321,6 @@ impl Prepared<'_> {
 fn new_session() -> Result<(), (SpawnStage, c_int)> {
     // SAFETY: setsid(2) takes nothing. The child is no group leader yet.
     check(SpawnStage::Session, unsafe { libc::setsid() }).map(drop)
-}
-
-/// A program without a terminal, or with one that others hold, is better than
-/// none: only what can't fail is checked.
-fn take_place(place: Place) -> Result<(), (SpawnStage, c_int)> {
-    match place {
-        Place::Here => {}
-        Place::Foreground => {
-            // SAFETY: setpgid(2) with integers; 0 is the child itself.
-            check(SpawnStage::Session, unsafe { libc::setpgid(0, 0) })?;
-            // SIGTTOU, which this may raise, is still blocked or ignored.
-            set_foreground(own_pid());
-        }
-        Place::Session => {
-            new_session()?;
-            // SAFETY: TIOCSCTTY takes an integer; 0 means not to steal it.
-            unsafe { libc::ioctl(libc::STDIN_FILENO, libc::TIOCSCTTY, 0) };
-        }
-    }
-    Ok(())
-}
-
-/// Closes the standard descriptors that came closed: the language runtime has
-/// put /dev/null in their place.
-fn close_again(closed: u32) {
-    for fd in (0..3).filter(|fd| closed & (1 << fd) != 0) {
-        // SAFETY: close(2) of a number that nothing in this child uses.
-        unsafe { libc::close(fd) };
-    }
-}
-
-/// Dispositions first, so that what waits behind the mask meets the right ones.
-fn restore_signals(inherited: &Inherited) {
-    for signal in 1..=SIGNALS {
-        set_disposition(signal, inherited.ignored & (1 << (signal - 1)) != 0);
-    }
-    let mask = &raw const inherited.mask;
-    // SAFETY: the kernel reads the eight bytes of the mask.
-    unsafe { libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, mask, ptr::null::<u64>(), 8) };
 }
 
 fn duplicate(from: RawFd, to: RawFd) -> Result<(), (SpawnStage, c_int)> {
