@@ -15,6 +15,7 @@ mod layering;
 mod lifecycle;
 mod limits;
 mod logging;
+mod main_signals;
 mod real_programs;
 mod reconnect;
 mod regressions;

@@ -13,6 +13,7 @@ pub mod pid1;
 pub mod process;
 pub mod quarterdeck;
 pub mod scene;
+pub mod stead;
 pub mod view;
 
 pub use bystander::Bystander;
