@@ -67,7 +67,7 @@ fn a_leftover_is_swept(args: &[&str], command: &str, start: impl Fn(&Quarterdeck
     let mut clients = [Form::Json, Form::Acked].map(|form| quarterdeck.connect(form));
     let id = gone(&scene.api);
     if let Some((pid, _)) = orphan_from_outside(&quarterdeck, Some(&id), command) {
-        let told = inner_pid(pid);
+        let told = inner_pid(pid).expect("it lives");
         start(&quarterdeck);
         eventually("the leftover is gone, and reaped", || stat(pid).is_none().then_some(()));
         let log = |text: &str| quarterdeck.log().wait_for_message(text);
@@ -97,7 +97,7 @@ fn a_sweep_on_request_ends_a_leftover_and_answers_what_it_did() {
     let scene = Scene::around(&quarterdeck);
     let id = gone(&scene.api);
     if let Some((pid, _)) = orphan_from_outside(&quarterdeck, Some(&id), "setsid sleep") {
-        let told = inner_pid(pid);
+        let told = inner_pid(pid).expect("it lives");
         let mut swept = sweep(&scene.api);
         let killed = swept["killed"].take();
         assert_eq!(killed.as_array().map(Vec::len), Some(1), "{killed}");
@@ -193,7 +193,7 @@ fn a_zombie_whose_parent_does_not_wait_is_reported_and_its_parent_stays() {
         let is_dead = |pid: &i32| stat(*pid).is_some_and(|stat| stat.state == 'Z');
         Some((parent, process::children(parent).into_iter().find(is_dead)?))
     });
-    let told = inner_pid(zombie);
+    let told = inner_pid(zombie).expect("it is there");
     let swept = sweep(&scene.api);
     assert_eq!((&swept["killed"], swept["zombies"].as_array().map(Vec::len)), (&json!([]), Some(1)), "{swept}");
     let reported = &swept["zombies"][0];

@@ -89,9 +89,11 @@ pub fn namespace(pid: i32) -> BTreeSet<i32> {
     all().filter(|pid| of(*pid).as_ref() == Some(&wanted)).collect()
 }
 
-/// The number that a process has in its own PID namespace.
-pub fn inner_pid(pid: i32) -> i32 {
-    status(pid, "NSpid").split_whitespace().next_back().and_then(|number| number.parse().ok()).expect("a process id")
+/// The number that a process has in its own PID namespace, if it is there.
+pub fn inner_pid(pid: i32) -> Option<i32> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let numbers = text.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+    numbers.split_whitespace().next_back()?.parse().ok()
 }
 
 /// Page faults of the children that a process has reaped: a number that

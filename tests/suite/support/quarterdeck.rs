@@ -126,7 +126,7 @@ impl Quarterdeck {
     /// Process id of a session's leader as this test sees it.
     pub fn leader(&self, id: &str) -> i32 {
         let told = pid_of(&self.api().session(id));
-        let is_it = |pid: &i32| process::inner_pid(*pid) == told;
+        let is_it = |pid: &i32| process::inner_pid(*pid) == Some(told);
         if self.contained { children(self.init).into_iter().find(is_it).expect("the leader") } else { told }
     }
 
