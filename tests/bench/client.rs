@@ -25,12 +25,24 @@ pub enum Arrived {
 impl Client {
     /// Connects in the binary form.
     pub fn connect(address: &str) -> Self {
+        Self::try_connect(address).expect("a WebSocket")
+    }
+
+    /// The same where the server may end on the way. That no connection is
+    /// refused, even then, is part of what is measured.
+    pub fn try_connect(address: &str) -> Option<Self> {
         let stream = TcpStream::connect(address).expect("a connection");
         stream.set_nodelay(true).expect("nodelay");
         let mut request = format!("ws://{address}/ws").into_client_request().expect("a request");
         request.headers_mut().insert("Sec-WebSocket-Protocol", "quarterdeck.v1".parse().expect("a header"));
-        let (socket, _) = tungstenite::client(request, stream).expect("a WebSocket");
-        Self { socket, acked: std::collections::HashMap::new() }
+        let (socket, _) = tungstenite::client(request, stream).ok()?;
+        Some(Self { socket, acked: std::collections::HashMap::new() })
+    }
+
+    /// Asks for a session from this byte on; false if the connection is lost.
+    pub fn try_attach(&mut self, id: &str, offset: u64) -> bool {
+        let message = serde_json::json!({ "type": "session.attach", "sessionId": id, "offset": offset });
+        self.try_say(&message)
     }
 
     /// Attaches to a session from its first byte; its channel.
@@ -42,7 +54,6 @@ impl Client {
                 && message["sessionId"] == id
             {
                 let channel = u16::try_from(message["channel"].as_u64().expect("a channel")).expect("16 bits");
-                self.acked.insert(channel, (id.to_owned(), 0));
                 return channel;
             }
         }
@@ -50,7 +61,11 @@ impl Client {
 
     /// Sends a control message.
     pub fn say(&mut self, message: &serde_json::Value) {
-        self.socket.send(Message::Text(message.to_string().into())).expect("a message goes out");
+        assert!(self.try_say(message), "a message goes out");
+    }
+
+    fn try_say(&mut self, message: &serde_json::Value) -> bool {
+        self.socket.send(Message::Text(message.to_string().into())).is_ok()
     }
 
     /// Types.
@@ -65,21 +80,36 @@ impl Client {
 
     /// Waits for the next message; acknowledges output on the way.
     pub fn next(&mut self) -> Arrived {
+        self.try_next().expect("a message comes")
+    }
+
+    /// The same; none if the connection is lost.
+    pub fn try_next(&mut self) -> Option<Arrived> {
         loop {
-            match self.socket.read().expect("a message comes") {
+            match self.socket.read().ok()? {
                 Message::Text(text) => {
-                    return Arrived::Control(serde_json::from_str(text.as_str()).expect("JSON"));
+                    let message: serde_json::Value = serde_json::from_str(text.as_str()).expect("JSON");
+                    if message["type"] == "session.attached" {
+                        self.note_channel(&message);
+                    }
+                    return Some(Arrived::Control(message));
                 }
                 Message::Binary(frame) => {
                     let channel = u16::from_le_bytes([frame[2], frame[3]]);
                     let offset = u64::from_le_bytes(frame[8..16].try_into().expect("8 bytes"));
                     let payload = frame.slice(16..);
                     self.ack(channel, offset + payload.len() as u64);
-                    return Arrived::Output(channel, offset, payload);
+                    return Some(Arrived::Output(channel, offset, payload));
                 }
                 _ => {}
             }
         }
+    }
+
+    fn note_channel(&mut self, message: &serde_json::Value) {
+        let channel = u16::try_from(message["channel"].as_u64().expect("a channel")).expect("16 bits");
+        let id = message["sessionId"].as_str().expect("an id").to_owned();
+        self.acked.insert(channel, (id, message["offset"].as_u64().expect("an offset")));
     }
 
     fn ack(&mut self, channel: u16, upto: u64) {
@@ -89,6 +119,7 @@ impl Client {
         }
         *acked = upto;
         let message = serde_json::json!({ "type": "terminal.ack", "sessionId": id, "offset": upto });
-        self.say(&message);
+        // If the connection is lost, the next read says so.
+        self.try_say(&message);
     }
 }

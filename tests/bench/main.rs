@@ -1,5 +1,6 @@
 #![allow(
     clippy::print_stdout,
+    clippy::print_stderr,
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -15,6 +16,7 @@ mod contained;
 mod inits;
 mod measure;
 mod rig;
+mod trouble;
 
 use std::time::Duration;
 
@@ -44,6 +46,12 @@ fn main() {
     if runs("throughput") {
         measure::throughput(1);
         measure::throughput(4);
+    }
+    if runs("sweep") {
+        trouble::sweep();
+    }
+    if runs("restart") {
+        trouble::restarts();
     }
     if runs("init") {
         inits::compare();

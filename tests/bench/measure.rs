@@ -112,6 +112,19 @@ pub fn echo(name: &str, floods: usize) {
     }
 }
 
+/// Types `count` keys into a quiet terminal, the first of them numbered; the
+/// time from each to its echo.
+pub fn keys(client: &mut Client, channel: u16, first: usize, count: usize) -> Vec<Duration> {
+    let type_one = |number: usize| {
+        std::thread::sleep(KEY_PAUSE);
+        let sent = Instant::now();
+        client.input(channel, number as u64 + 1, if number % 50 == 49 { b"\n" } else { b"x" });
+        while !matches!(client.next(), Arrived::Output(from, _, _) if from == channel) {}
+        sent.elapsed()
+    };
+    (first..first + count).map(type_one).collect()
+}
+
 /// MB/s of `count` sessions that each print one file of 100 MB.
 pub fn throughput(count: usize) {
     let rig = fresh();
