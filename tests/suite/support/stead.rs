@@ -88,7 +88,7 @@ impl<'a> Start<'a> {
         // A command that ends at once leaves no PID 1 to be found, and its
         // test does not ask for one.
         let pid = if contained { children(relay).pop().unwrap_or(relay) } else { relay };
-        Stead { dir, child, pid, contained, code: None }
+        Stead { dir, child, pid, code: None }
     }
 
     fn command(&self, dir: &Path, words: &[&str]) -> Command {
@@ -136,8 +136,6 @@ pub struct Stead {
     child: Child,
     /// Process id of the init, as this test sees it.
     pub pid: i32,
-    /// It is PID 1 of its own namespace.
-    pub contained: bool,
     code: Option<i32>,
 }
 
