@@ -54,7 +54,8 @@ impl Cgroups {
             Ok(()) | Err(rustix::io::Errno::EXIST) => {}
             Err(e) => return Err(e.into()),
         }
-        let dir = rustix::fs::openat(&parent, name.as_str(), DIRECTORY, Mode::empty())?;
+        let dir = rustix::fs::openat(&parent, name.as_str(), DIRECTORY, Mode::empty())
+            .inspect_err(|_| remove(&parent, &name))?;
         Ok(Cgroup { parent, name, dir })
     }
 }
@@ -89,8 +90,13 @@ impl AsFd for Cgroup {
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        let _ = rustix::fs::unlinkat(&self.parent, self.name.as_str(), AtFlags::REMOVEDIR);
+        remove(&self.parent, &self.name);
     }
+}
+
+/// Succeeds only where no process is left.
+fn remove(parent: &OwnedFd, name: &str) {
+    let _ = rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR);
 }
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);

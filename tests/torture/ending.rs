@@ -83,6 +83,10 @@ pub fn end(mut world: World) -> World {
             world.ledger.broken(Promise::EndsWell, &evidence);
         }
     }
+    let groups = world.rig.groups.below();
+    if !groups.is_empty() {
+        world.ledger.broken(Promise::EndsWell, &format!("init ended, but its control groups are there: {groups:?}"));
+    }
     if let Some(process) = who::marked().first() {
         let evidence = format!("init ended, but there is {}", who::describe(process.pid));
         world.ledger.broken(Promise::EndsWell, &evidence);

@@ -1,24 +1,18 @@
 //! When the API may be late, and by how much.
 //!
-//! A server that was killed is back within a second. The fifth end within ten
-//! seconds lets init wait before the next start, and some faults take away what
-//! a start needs; all of that is known here, so that nothing else is excused.
+//! A server that was killed is back within a second, in a crash loop too: there
+//! init waits for milliseconds at first. Some faults take away what a start needs,
+//! or what an answer needs; that is known here, so that nothing else is excused.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What the API owes its clients.
 pub const ANSWER: Duration = Duration::from_secs(1);
-const CRASHES_MAX: usize = 5;
-const CRASH_WINDOW: Duration = Duration::from_secs(10);
-const BACKOFF_FIRST: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 struct Known {
-    /// Ends of the server that init counts.
-    ends: Vec<Instant>,
-    /// How long init waits if the server keeps ending.
-    backoff: Option<Duration>,
+    /// From when to when there need be no answer.
     spans: Vec<(Instant, Instant)>,
     /// While something is missing that new processes or connections need.
     starved: Vec<(Instant, Instant)>,
@@ -38,21 +32,9 @@ impl Excuses {
         act(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Says that the server is ended now, and gives the time until which init
-    /// may wait before it starts another.
-    pub fn server_ends(&self, now: Instant) -> Instant {
-        self.with(|known| {
-            known.ends.retain(|end| now - *end <= CRASH_WINDOW);
-            known.ends.push(now);
-            let mut until = now;
-            if known.ends.len() >= CRASHES_MAX || known.backoff.is_some() {
-                let backoff = known.backoff.unwrap_or(BACKOFF_FIRST);
-                until += backoff;
-                known.backoff = Some(backoff * 2);
-            }
-            known.spans.push((now, until));
-            until
-        })
+    /// Says that the server is ended now.
+    pub fn server_ends(&self, now: Instant) {
+        self.with(|known| known.spans.push((now, now)));
     }
 
     /// Says that the API may be silent for this time from now on.
@@ -70,11 +52,6 @@ impl Excuses {
     /// Whether it was at any time since `from`.
     pub fn is_starved(&self, from: Instant) -> bool {
         self.with(|known| known.starved.iter().any(|(_, until)| *until >= from))
-    }
-
-    /// The API answered.
-    pub fn answered(&self) {
-        self.with(|known| known.backoff = None);
     }
 
     /// By when a question asked at `asked` must be answered.

@@ -11,6 +11,7 @@ mod ending;
 mod excuse;
 mod families;
 mod faults;
+mod groups;
 mod growth;
 mod ledger;
 mod options;
@@ -30,6 +31,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
 
+use groups::Groups;
 use ledger::{Ledger, Promise};
 use options::Options;
 use plan::{LANES, Step, schedule};
@@ -101,9 +103,10 @@ fn describe(options: &Options) -> String {
 
 fn torture(options: &Options) -> ExitCode {
     let Options { seed, length, .. } = options;
-    println!("torture: seed {seed}, {} s; again with: scripts/torture --seconds {0} --seed {seed}", length.as_secs());
-    let world = World::new(Rig::start(), Ledger::new(), *seed);
-    if !world.rig.has_pids_limit() {
+    let groups = Groups::new(is_writable(*seed));
+    println!("torture: seed {seed}, {} s, {}; again with: {}", length.as_secs(), groups.describe(), options.again());
+    let world = World::new(Rig::start(groups), Ledger::new(), *seed);
+    if !world.rig.groups.has_pids_limit() {
         println!("torture: no cgroup for a pids limit can be made here: fork bombs run under RLIMIT_NPROC only");
     }
     let rest = growth::at_rest(&world);
@@ -116,6 +119,11 @@ fn torture(options: &Options) -> ExitCode {
         world.ledger.insist(&LOOKS);
     }
     conclude(&world, options)
+}
+
+/// Every other seed, more or less, lets init make control groups.
+fn is_writable(seed: u64) -> bool {
+    fastrand::Rng::with_seed(seed).bool()
 }
 
 /// Load, faults and watchers, until the time is over or a promise is broken.
@@ -173,11 +181,7 @@ fn conclude(world: &World, options: &Options) -> ExitCode {
     let (text, passed, failed) = world.ledger.results();
     println!("{text}\nfaults: {}", world.ledger.faults());
     if failed > 0 {
-        println!(
-            "torture: FAILED; again with: scripts/torture --seconds {} --seed {}",
-            options.length.as_secs(),
-            options.seed
-        );
+        println!("torture: FAILED; again with: {}", options.again());
     }
     let outcome = if failed > 0 { "FAILED" } else { "ok" };
     println!("test result: {outcome}. {passed} passed; {failed} failed; 0 ignored; 0 measured; 0 filtered out");

@@ -9,8 +9,18 @@ pub struct Options {
     pub length: Duration,
     pub seed: u64,
     pub faults: Vec<Fault>,
+    /// As they were chosen, if they were.
+    chosen: Option<String>,
     /// Only print the schedule.
     pub plan_only: bool,
+}
+
+impl Options {
+    /// The command that makes the same run.
+    pub fn again(&self) -> String {
+        let faults = self.chosen.as_ref().map_or(String::new(), |list| format!(" --faults {list}"));
+        format!("scripts/torture --seconds {} --seed {}{faults}", self.length.as_secs(), self.seed)
+    }
 }
 
 /// The text of `--help`.
@@ -34,8 +44,13 @@ pub fn help() -> String {
 /// Reads the arguments; an error is for the user.
 pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, String> {
     let all = FAULTS.iter().map(|entry| entry.fault).collect();
-    let mut options =
-        Options { length: Duration::from_secs(60), seed: fastrand::u64(..), faults: all, plan_only: false };
+    let mut options = Options {
+        length: Duration::from_secs(60),
+        seed: fastrand::u64(..),
+        faults: all,
+        plan_only: false,
+        chosen: None,
+    };
     let mut arguments = arguments.flat_map(|argument| match argument.split_once('=') {
         Some((flag, value)) => vec![flag.to_owned(), value.to_owned()],
         None => vec![argument],
@@ -45,7 +60,11 @@ pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, String>
         match flag.as_str() {
             "--seconds" => options.length = Duration::from_secs(number(&flag, &value()?)?),
             "--seed" => options.seed = number(&flag, &value()?)?,
-            "--faults" => options.faults = faults(&value()?)?,
+            "--faults" => {
+                let list = value()?;
+                options.faults = faults(&list)?;
+                options.chosen = Some(list);
+            }
             "--plan" => options.plan_only = true,
             _ => return Err(format!("there is no {flag}; see --help")),
         }

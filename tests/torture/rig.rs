@@ -1,6 +1,5 @@
 //! The container: the real binary as PID 1 of its own namespaces, with small
-//! file systems for its state and its logs and, where that can be had, a limit
-//! of processes.
+//! file systems for its state and its logs.
 
 use std::fs;
 use std::io;
@@ -12,6 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
+use crate::groups::Groups;
 use crate::support::http::Api;
 use crate::support::log::Log;
 use crate::support::pid1;
@@ -22,8 +22,6 @@ pub const STOP_GRACE: Duration = Duration::from_secs(1);
 /// For the whole container.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(8);
 pub const MAX_SESSIONS: usize = 64;
-/// Tasks in the container. The load needs about a third of them.
-const PIDS_MAX: &str = "256";
 
 /// A running container. Dropping it kills it and removes what it was made of.
 pub struct Rig {
@@ -33,7 +31,7 @@ pub struct Rig {
     pub address: String,
     /// Process id of init, seen from outside.
     pub init: i32,
-    group: Option<PathBuf>,
+    pub groups: Groups,
 }
 
 /// The binary under test: QUARTERDECK_BIN, or the one built with this.
@@ -43,18 +41,17 @@ fn binary() -> PathBuf {
 
 impl Rig {
     /// Starts it and waits until it listens.
-    pub fn start() -> Self {
+    pub fn start(groups: Groups) -> Self {
         let dir = tempfile::Builder::new().prefix("quarterdeck-torture-").tempdir().expect("a temporary directory");
         for name in ["state", "log"] {
             fs::create_dir(dir.path().join(name)).expect("a directory");
         }
-        let group = pids_group();
-        let mut command = command(dir.path(), group.as_deref());
+        let mut command = command(dir.path(), &groups);
         pid1::contain(&mut command);
         let mut child = command.spawn().expect("namespaces for PID 1");
         let log = Log::follow(child.stderr.take().expect("stderr"));
         let first = i32::try_from(child.id()).expect("a process id");
-        let mut rig = Self { dir, child, log, address: String::new(), init: first, group };
+        let mut rig = Self { dir, child, log, address: String::new(), init: first, groups };
         let listening = rig.log.wait_for_message("Listening");
         rig.init = children(first).pop().expect("PID 1");
         rig.address = listening["address"].as_str().expect("an address").to_owned();
@@ -73,18 +70,6 @@ impl Rig {
 
     pub fn api(&self) -> Api {
         Api::at(&self.address)
-    }
-
-    /// Whether there is a limit of processes.
-    pub fn has_pids_limit(&self) -> bool {
-        self.group.is_some()
-    }
-
-    /// Tasks in the container, and how many there may be.
-    pub fn tasks(&self) -> Option<(u64, u64)> {
-        let group = self.group.as_ref()?;
-        let number = |file| fs::read_to_string(group.join(file)).ok()?.trim().parse().ok();
-        Some((number("pids.current")?, number("pids.max")?))
     }
 
     /// The server's process id, if there is one just now.
@@ -118,22 +103,14 @@ impl Drop for Rig {
             let _ = self.child.wait();
         }
         self.log.wait_for_end();
-        if let Some(group) = &self.group {
-            // The kernel takes a moment to let go of the dead.
-            let start = Instant::now();
-            while fs::remove_dir(group).is_err() && start.elapsed() < Duration::from_secs(5) {
-                std::thread::park_timeout(Duration::from_millis(10));
-            }
-        }
     }
 }
 
-fn command(dir: &Path, group: Option<&Path>) -> Command {
+fn command(dir: &Path, groups: &Groups) -> Command {
     let seconds = |time: Duration| format!("{}s", time.as_secs());
-    let join = group.map_or(String::new(), |group| format!("echo $$ >{}/cgroup.procs; ", group.display()));
     let mount = "for d in state log; do mount -t tmpfs -o size=256k,nr_inodes=64 tmpfs $HOME/$d; done; ";
     let mut command = Command::new("/bin/sh");
-    command.arg("-ec").arg(format!("{mount}{join}exec \"$0\" \"$@\"")).arg(binary()).arg("init");
+    command.arg("-ec").arg(format!("{mount}{}exec \"$0\" \"$@\"", groups.join())).arg(binary()).arg("init");
     command.args(["--no-auth", "--listen", "127.0.0.1:0", "--session-command", "/bin/sh", "--log-format", "json"]);
     command.args(["--max-sessions", &MAX_SESSIONS.to_string()]);
     command.args(["--stop-grace", &seconds(STOP_GRACE), "--shutdown-grace", &seconds(SHUTDOWN_GRACE)]);
@@ -145,19 +122,4 @@ fn command(dir: &Path, group: Option<&Path>) -> Command {
     command.env_clear().env("PATH", path).env("HOME", dir).env("LANG", "C.UTF-8");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command
-}
-
-/// A control group with a limit of processes: version 2 or 1, as this machine
-/// has it; none where it may not be made.
-fn pids_group() -> Option<PathBuf> {
-    let root = Path::new("/sys/fs/cgroup");
-    let _ = fs::write(root.join("cgroup.subtree_control"), "+pids");
-    let parent = [root.join("pids"), root.to_owned()].into_iter().find(|dir| dir.join("cgroup.procs").exists())?;
-    let group = parent.join(format!("quarterdeck-torture-{}", std::process::id()));
-    fs::create_dir(&group).ok()?;
-    if fs::write(group.join("pids.max"), PIDS_MAX).is_ok() {
-        return Some(group);
-    }
-    let _ = fs::remove_dir(&group);
-    None
 }

@@ -107,7 +107,6 @@ pub fn health(world: &World) {
                 return;
             }
         }
-        excuses.answered();
         world.ledger.count(Promise::ApiAnswers, "answers", 1);
         let millis = u64::try_from(asked.elapsed().as_millis()).unwrap_or(u64::MAX);
         let is_undisturbed = why.is_empty() && excuses.due(asked) <= asked + ANSWER;

@@ -16,15 +16,15 @@ use crate::world::World;
 const LASTS: Duration = Duration::from_secs(2);
 /// Until everything that failed for want of something was tried again.
 const AFTERMATH: Duration = Duration::from_secs(2);
-/// Init tries again after 1 s, then 2 s; a start takes a moment too.
-const BACKOFF: Duration = Duration::from_millis(3500);
+/// Init tries again twice a second; a start takes a moment too.
+const BACKOFF: Duration = Duration::from_millis(1000);
 
 /// Doubles as fast as it can. "$0" is the marker, which forks inherit.
 const BOMB: &str = "bomb() { bomb | bomb & }; bomb; sleep 100000";
 
 /// Against the container's own limit.
 pub fn bomb(world: &World) -> String {
-    if !world.rig.has_pids_limit() {
+    if !world.rig.groups.has_pids_limit() {
         return user_bomb(world);
     }
     explode(world, &[BOMB], None)
@@ -47,7 +47,7 @@ fn explode(world: &World, script: &[&str], user: Option<u32>) -> String {
     world.ledger.pause(LASTS);
     let count = who::marked().iter().filter(|process| process.marker == marker).count();
     world.ledger.record(Promise::NothingLeftBehind, "in a bomb at most", count as u64);
-    let (tasks, start) = (world.rig.tasks(), Instant::now());
+    let (tasks, start) = (world.rig.groups.tasks(), Instant::now());
     world.delete(&marker);
     format!("{count} processes of {marker}, tasks {tasks:?}, deleted in {:?}", start.elapsed())
 }
