@@ -43,6 +43,11 @@ impl Excuses {
         self.with(|known| known.spans.push((now, now + time)));
     }
 
+    /// Whether it may have been at any time since `from`.
+    pub fn is_silenced(&self, from: Instant) -> bool {
+        self.with(|known| known.spans.iter().any(|(begin, until)| begin < until && *until + ANSWER >= from))
+    }
+
     /// Says that what new processes and connections need is short from now on.
     pub fn starve(&self, time: Duration) {
         let now = Instant::now();

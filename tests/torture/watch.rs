@@ -109,8 +109,11 @@ pub fn health(world: &World) {
         }
         world.ledger.count(Promise::ApiAnswers, "answers", 1);
         let millis = u64::try_from(asked.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let is_undisturbed = why.is_empty() && excuses.due(asked) <= asked + ANSWER;
-        let what = if is_undisturbed { "ms at most" } else { "ms at most over a fault" };
+        let what = match (excuses.is_silenced(asked), why.is_empty()) {
+            (true, _) => "ms at most where a fault withheld the answer",
+            (false, true) => "ms at most",
+            (false, false) => "ms at most when the asked server was killed",
+        };
         world.ledger.record(Promise::ApiAnswers, what, millis);
         if millis > NOTEWORTHY {
             world.ledger.note(format!("GET /health: answered after {millis} ms {why}"));
