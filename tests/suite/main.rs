@@ -11,6 +11,7 @@ mod controls;
 mod fan_out;
 mod first_process;
 mod fresh_login;
+mod idle;
 mod layering;
 mod lifecycle;
 mod limits;
