@@ -5,8 +5,11 @@ use serde_json::json;
 
 use crate::support::http::{id_of, pid_of};
 use crate::support::process;
-use crate::support::quarterdeck::Setup;
+use crate::support::quarterdeck::{Setup, run};
 use crate::support::{Form, Quarterdeck, eventually};
+
+/// What a server gets to end by itself.
+const SERVER_SHARE: std::time::Duration = std::time::Duration::from_millis(800);
 
 /// A process whose first thread has ended shows as a zombie in /proc while its
 /// other threads run. Taken for dead, it survived its session, and as a leader
@@ -186,4 +189,20 @@ fn with_nothing_to_do_both_processes_sleep() {
             (0..200).all(|_| sleeps()).then_some(())
         });
     }
+}
+
+/// The end came before the server had introduced itself: it was told so too
+/// early, served on, and was killed only when its time was up.
+#[test]
+fn a_server_that_was_not_greeted_yet_is_told_the_end_too() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().display().to_string();
+    let socket = dir.path().join("api.sock").display().to_string();
+    let place = ["--socket", &socket, "--state-dir", &path, "--workspace", &path];
+    let args = ["init", "--no-auth", "--listen", "127.0.0.1:0"].into_iter().chain(place).chain(["--", "true"]);
+    let begin = std::time::Instant::now();
+    let output = run(args);
+    let (took, log) = (begin.elapsed(), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{log}");
+    assert!(took < SERVER_SHARE, "the server was waited for all of its time:\n{log}");
 }
