@@ -108,19 +108,19 @@ impl<'a> Start<'a> {
             fs::write(dir.join("input"), bytes).expect("a file");
             File::open(dir.join("input")).expect("a file").into()
         });
-        unignore_reserved(&mut command);
+        with_default_signals(&mut command);
         command.current_dir(dir).stdin(input).stdout(file("out")).stderr(file("err"));
         command
     }
 }
 
-/// What glibc's `posix_spawn(3)` ignores in a child, the signals 32 and 33, may
-/// come from whatever started the tests; here nothing is ignored.
+/// Starts `command` with no signal ignored: a shell ignores some for what runs in
+/// its background, and glibc's `posix_spawn(3)` the signals 32 and 33.
 #[allow(unsafe_code)]
-fn unignore_reserved(command: &mut Command) {
+pub fn with_default_signals(command: &mut Command) {
     let default = [0u64; 4];
     let reset = move || {
-        for number in [32, 33] {
+        for number in 1..=64 {
             // SAFETY: the kernel reads an all-zero sigaction of its own form.
             unsafe { libc::syscall(libc::SYS_rt_sigaction, number, default.as_ptr(), std::ptr::null::<u64>(), 8) };
         }
