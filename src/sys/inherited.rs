@@ -21,8 +21,10 @@ static MASK: AtomicU64 = AtomicU64::new(0);
 static IGNORED: AtomicU64 = AtomicU64::new(0);
 static CLOSED: AtomicU32 = AtomicU32::new(0);
 
-#[used]
-#[unsafe(link_section = ".init_array")]
+// Miri runs constructors but knows none of these system calls.
+#[cfg_attr(not(miri), used)]
+#[cfg_attr(not(miri), unsafe(link_section = ".init_array"))]
+#[cfg_attr(miri, allow(dead_code))]
 static NOTE: extern "C" fn() = note;
 
 /// Signal state and standard descriptors as a process starts with them. After
