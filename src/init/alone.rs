@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::drain;
 use super::main_command::{End, MainCommand};
+use super::reaped::REAPED_A_TURN;
 use super::shutdown::{Shutdown, Step, World};
 use crate::exit::Exit;
 use crate::model::session::ExitStatus;
@@ -64,6 +65,8 @@ pub struct Alone<V> {
     shutdown: Shutdown,
     /// Whether a signal has asked for the end.
     is_end_asked: bool,
+    /// Whether more children may have ended than one turn collects.
+    has_more_ended: bool,
     code: u8,
 }
 
@@ -73,7 +76,16 @@ impl<V: Voice> Alone<V> {
         if let Some(pid) = main.pid() {
             voice.tell(Event::Started(pid));
         }
-        Self { signals, main, habits, voice, shutdown: Shutdown::Up, is_end_asked: false, code: 0 }
+        Self {
+            signals,
+            main,
+            habits,
+            voice,
+            shutdown: Shutdown::Up,
+            is_end_asked: false,
+            has_more_ended: false,
+            code: 0,
+        }
     }
 
     /// Waits, forwards and reaps until the main command has ended.
@@ -81,11 +93,16 @@ impl<V: Voice> Alone<V> {
     pub fn run(mut self) -> Exit {
         pages::give_back_unused_code();
         while !self.is_done() {
-            let timeout = self.shutdown.deadline().map(|at| at.saturating_duration_since(Instant::now()));
+            let pressing = self.has_more_ended.then_some(Duration::ZERO);
+            let timeout =
+                pressing.or_else(|| self.shutdown.deadline().map(|at| at.saturating_duration_since(Instant::now())));
             // Fails only for want of memory; then the next round may be luckier.
             let _ = poll::wait(&mut [PollFd::new(&self.signals, PollFlags::IN)], timeout);
             while let Some(signal) = self.signals.take() {
                 self.take(signal);
+            }
+            if self.has_more_ended {
+                self.reap_all();
             }
         }
         Exit::Main(self.code)
@@ -112,13 +129,18 @@ impl<V: Voice> Alone<V> {
     }
 
     fn reap_all(&mut self) {
-        while let Some((pid, status)) = reap::next() {
+        for _ in 0..REAPED_A_TURN {
+            let Some((pid, status)) = reap::next() else {
+                self.has_more_ended = false;
+                return;
+            };
             let is_main = self.main.pid() == Some(pid);
             self.voice.tell(Event::Reaped(pid, status, is_main));
             if is_main {
                 self.main_ended(pid, status);
             }
         }
+        self.has_more_ended = true;
     }
 
     fn main_ended(&mut self, pid: Pid, status: ExitStatus) {

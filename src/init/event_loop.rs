@@ -10,7 +10,7 @@ use super::lifecycle::{Input, Phase};
 use super::listeners::Listeners;
 use super::main_command::{MainCommand, Order};
 use super::people::tag_of;
-use super::reaped::Reaped;
+use super::reaped::{REAPED_A_TURN, Reaped};
 use super::server_child::ServerChild;
 use super::server_process::FromServer;
 use super::session::Ground;
@@ -59,6 +59,9 @@ pub struct Init {
     nudge: OwnedFd,
     pub(super) inspector: Inspector,
     pub(super) sweeper: Sweeper,
+    /// Whether more children may have ended than one turn collects. No further
+    /// SIGCHLD tells of them.
+    has_more_ended: bool,
 }
 
 /// What a descriptor that became ready is to us.
@@ -101,6 +104,7 @@ impl Init {
             signals,
             listeners,
             nudge: eventfd::create().map_err(|e| format!("an eventfd: {e}"))?,
+            has_more_ended: false,
         })
     }
 
@@ -163,7 +167,14 @@ impl Init {
         let patience = self.patience_ends().filter(|_| self.table.iter().any(|s| s.ring.is_paused()));
         let now = Instant::now();
         let inspection = self.inspector.due(now).into_iter().chain(self.sweeper.deadline(now));
-        sessions.chain(inspection).chain(self.server.deadline()).chain(self.shutdown.deadline()).chain(patience).min()
+        let reaping = self.has_more_ended.then_some(now);
+        sessions
+            .chain(reaping)
+            .chain(inspection)
+            .chain(self.server.deadline())
+            .chain(self.shutdown.deadline())
+            .chain(patience)
+            .min()
     }
 
     fn patience_ends(&self) -> Option<Instant> {
@@ -223,7 +234,9 @@ impl Init {
         // The tag tells whose orphan it was, and is gone with it; nobody asks
         // unless a session is ending.
         let is_clearing = self.table.iter().any(|s| matches!(s.machine.phase, Phase::Clearing(..)));
-        let reaped: Vec<Reaped> = std::iter::from_fn(|| Reaped::next(is_clearing)).collect();
+        let reaped: Vec<Reaped> = std::iter::from_fn(|| Reaped::next(is_clearing)).take(REAPED_A_TURN).collect();
+        self.has_more_ended = reaped.len() == REAPED_A_TURN;
+
         for Reaped { pid, status, tag } in reaped {
             self.sweeper.totals.reaped += 1;
             if self.server.was_retired(pid) {
@@ -342,6 +355,10 @@ impl Init {
     }
 
     fn take_timers(&mut self, now: Instant) {
+        if self.has_more_ended {
+            self.reap_all();
+        }
+
         self.server.advance(now, &self.ground);
         if self.patience_ends().is_some_and(|at| at <= now) {
             self.table.iter_mut().filter(|s| s.ring.is_paused()).for_each(|s| s.ring.run_free());

@@ -5,6 +5,10 @@ use crate::sys::process::Pid;
 use crate::sys::reap;
 use crate::sys::tag::Tag;
 
+/// Ended children collected in one turn: where many processors fork there may
+/// always be a next one, and signals and sessions are to have their turns.
+pub const REAPED_A_TURN: usize = 1024;
+
 /// A child that was reaped.
 #[derive(Clone, Copy, Debug)]
 pub struct Reaped {
