@@ -19,6 +19,7 @@ mod logging;
 mod main_end;
 mod main_signals;
 mod main_start;
+mod main_terminal;
 mod real_programs;
 mod reconnect;
 mod regressions;

@@ -14,6 +14,7 @@ pub mod process;
 pub mod quarterdeck;
 pub mod scene;
 pub mod stead;
+pub mod terminal;
 pub mod view;
 
 pub use bystander::Bystander;
