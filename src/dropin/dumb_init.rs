@@ -65,8 +65,8 @@ pub fn parse(words: &[OsString], variable: impl Fn(&str) -> Option<OsString>) ->
     for option in options.by_ref() {
         match option {
             Err(mistake) => return wrong(&mistake.to_string()),
-            Ok((b'h', _)) => return Invocation::Print(USAGE.into()),
-            Ok((b'V', _)) => return Invocation::Print(VERSION.into()),
+            Ok((b'h', _)) => return Invocation::Print(USAGE.into(), true),
+            Ok((b'V', _)) => return Invocation::Print(VERSION.into(), true),
             Ok((b'c', _)) => has_session = false,
             Ok((b'v', _)) => is_verbose = true,
             Ok((_, value)) => match rewrite(&value.unwrap_or_default().to_string_lossy()) {

@@ -2,7 +2,7 @@
 //! is tini) or dumb-init. One process, the command its direct child.
 //!
 //! Everything here is lean on purpose: no clap, no log subscriber. What those
-//! programs do was learnt by running them; docs/decisions/0008-main-command.md
+//! programs do was learnt by running them; docs/decisions/0010-main-command.md
 //! lists it.
 
 mod dumb_init;
@@ -59,8 +59,8 @@ impl Name {
 enum Invocation<V> {
     /// Run a command.
     Run(Plan<V>),
-    /// Text for stdout.
-    Print(String),
+    /// Text that was asked for: to stdout, or for true to stderr.
+    Print(String, bool),
     /// Text for stderr that says what is wrong.
     Wrong(String),
 }
@@ -104,8 +104,8 @@ pub fn run(name: Name, words: &[OsString]) -> Exit {
 
 fn carry_out<V: Voice>(invocation: Invocation<V>, prepare: impl FnOnce(&Plan<V>)) -> Exit {
     let result = match invocation {
-        Invocation::Print(text) => {
-            say(&text, false);
+        Invocation::Print(text, is_error) => {
+            say(&text, is_error);
             return Exit::Success;
         }
         Invocation::Wrong(text) => Err(text),

@@ -75,7 +75,7 @@ pub struct Tini {
 /// Reads the command line after the program's name.
 pub fn parse(words: &[OsString], variable: impl Fn(&str) -> Option<OsString>) -> Invocation<Tini> {
     if words == ["--version"] {
-        return Invocation::Print(VERSION.into());
+        return Invocation::Print(VERSION.into(), false);
     }
     let wrong = |reason: String| Invocation::Wrong(format!("[FATAL tini ({})] {reason}\n{USAGE}", own_pid()));
     let mut forwarding =
@@ -87,8 +87,8 @@ pub fn parse(words: &[OsString], variable: impl Fn(&str) -> Option<OsString>) ->
     for option in options.by_ref() {
         match option {
             Err(mistake) => return wrong(mistake.to_string()),
-            Ok((b'h', _)) => return Invocation::Print(USAGE.into()),
-            Ok((b'l', _)) => return Invocation::Print(LICENSE.into()),
+            Ok((b'h', _)) => return Invocation::Print(USAGE.into(), false),
+            Ok((b'l', _)) => return Invocation::Print(LICENSE.into(), false),
             Ok((b's', _)) => is_subreaper = true,
             Ok((b'g', _)) => forwarding.to_group = true,
             Ok((b'w', _)) => tini.warn_on_reap = true,

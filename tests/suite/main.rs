@@ -17,6 +17,7 @@ mod lifecycle;
 mod limits;
 mod logging;
 mod main_end;
+mod main_names;
 mod main_signals;
 mod main_start;
 mod main_terminal;

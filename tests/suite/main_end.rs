@@ -72,7 +72,7 @@ fn a_second_signal_ends_the_grace() {
 
 #[test]
 fn thousands_of_orphans_are_reaped() {
-    const ORPHANS: &str = "for (1 .. 3000) { my $p = fork // die; if (!$p) { fork or exit 0; exit 0 } waitpid $p, 0 } \
+    const ORPHANS: &str = "for (1 .. 5000) { my $p = fork // die; if (!$p) { fork or exit 0; exit 0 } waitpid $p, 0 } \
         open my $o, '>', 'done'; close $o; sleep 3600";
     for init in [Init::Alone, Init::Named("tini"), Init::Named("dumb-init")] {
         let mut stead = Start::of(init, &[]).first().run(&["perl", "-e", ORPHANS]);

@@ -149,18 +149,20 @@ fn its_own_broken_pipe_is_nobody_elses_business() {
 
 #[test]
 fn the_parent_death_signal_is_passed_on() {
-    for flags in [&["-s", "-p", "USR1"][..], &["-s", "--parent-death-signal", "SIGUSR1"]] {
+    let tinis = [Init::Named("tini"), Init::Real("tini")].map(|init| (init, &["-s", "-p", "SIGUSR1"][..]));
+    let ours = [&["-s", "-p", "USR1"][..], &["-s", "--parent-death-signal", "SIGUSR1"]];
+    for (init, flags) in ours.map(|flags| (Init::Alone, flags)).into_iter().chain(tinis) {
         // The shell stays, because something follows.
-        let start = Start { before: "\"$0\" \"$@\" & echo $! > pid; wait; exit; :", ..Start::of(Init::Alone, flags) };
+        let start = Start { before: "\"$0\" \"$@\" & echo $! > pid; wait; exit; :", ..Start::of(init, flags) };
         let mut stead = start.run(&recorder());
         stead.wait_for("signals", "ready\n");
         let init: i32 = stead.read("pid").trim().parse().expect("a process id");
         stead.signal(libc::SIGKILL);
         stead.wait();
         stead.wait_for("signals", "10\n");
-        nix::sys::signal::kill(nix::unistd::Pid::from_raw(init), nix::sys::signal::Signal::SIGABRT)
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(init), nix::sys::signal::Signal::SIGUSR2)
             .expect("init lives");
-        stead.wait_for("signals", "6\n");
+        stead.wait_for("signals", "12\n");
         for pid in crate::support::process::children(init).into_iter().chain([init]) {
             let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
         }

@@ -166,7 +166,8 @@ fn the_environment_passes_but_for_the_token() {
 #[test]
 fn standard_input_and_output_are_untouched() {
     let bytes: Vec<u8> = (0..1_000_000u32).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
-    for start in [alone(&["-s"]), alone(&[]).first(), Start::of(Init::Named("tini"), &["-s"])] {
+    let named = ["tini", "dumb-init"].map(|name| Start::of(Init::Named(name), &[]));
+    for start in [alone(&["-s"]), alone(&[]).first()].into_iter().chain(named) {
         let mut stead = Start { input: Some(&bytes), ..start }.run(&["cat"]);
         assert_eq!(stead.wait(), 0);
         crate::support::payload::assert_same(&fs::read(stead.dir().join("out")).expect("the output"), &bytes);

@@ -101,7 +101,10 @@ impl<'a> Start<'a> {
             shell
         };
         let path = std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".to_owned());
-        command.args(args).args(self.flags).arg("--").args(words);
+        command.args(args).args(self.flags);
+        if !words.is_empty() {
+            command.arg("--").args(words);
+        }
         command.env_clear().env("PATH", path).env("HOME", dir).env("LANG", "C").envs(self.env.iter().copied());
         let file = |name| Stdio::from(File::create(dir.join(name)).expect("a file"));
         let input = self.input.map_or_else(Stdio::null, |bytes| {
@@ -204,7 +207,7 @@ pub fn run(start: Start<'_>, command: &[&str]) -> (i32, String, String) {
 }
 
 /// A command that writes the number of each signal it gets, one a line, into
-/// the file `signals`, and ends on none.
+/// the file `signals`, in the order they arrive in, and ends on none.
 pub fn recorder() -> [&'static str; 3] {
     ["perl", "-e", RECORDER]
 }
@@ -212,9 +215,11 @@ pub fn recorder() -> [&'static str; 3] {
 const RECORDER: &str = r#"
 use POSIX; use IO::Handle;
 open my $o, '>>', 'signals'; $o->autoflush(1);
+my $all = POSIX::SigSet->new;
+$all->fillset;
 for my $n (1 .. 31, 34 .. 64) {
   next if $n == SIGKILL or $n == SIGSTOP or $n == SIGCHLD;
-  POSIX::sigaction($n, POSIX::SigAction->new(sub { print $o "$n\n" })) or die "no $n";
+  POSIX::sigaction($n, POSIX::SigAction->new(sub { print $o "$n\n" }, $all)) or die "no $n";
 }
 print $o "ready\n";
 select undef, undef, undef, 3600 while 1;
