@@ -18,6 +18,7 @@ mod limits;
 mod logging;
 mod main_end;
 mod main_names;
+mod main_names_signals;
 mod main_signals;
 mod main_start;
 mod main_terminal;

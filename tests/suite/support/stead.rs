@@ -26,6 +26,11 @@ pub enum Init {
     Real(&'static str),
 }
 
+/// The real tini, and ours by each of its names.
+pub const TINI: [Init; 3] = [Init::Real("tini"), Init::Named("tini"), Init::Named("docker-init")];
+/// The same of dumb-init.
+pub const DUMB_INIT: [Init; 2] = [Init::Real("dumb-init"), Init::Named("dumb-init")];
+
 impl Init {
     fn command(self, dir: &Path) -> (PathBuf, &'static [&'static str]) {
         match self {
