@@ -3,9 +3,10 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
-use crate::support::process::children;
+use crate::support::process::{children, is_alive};
 use crate::support::stead::{Init, Start};
 use crate::support::{Form, Quarterdeck, Setup, eventually};
 
@@ -175,4 +176,37 @@ fn with_the_api_other_signals_are_forwarded_and_do_their_own_work() {
     }
     eventually("USR2 replaced the server", || (quarterdeck.server() != before).then_some(()));
     assert_eq!(quarterdeck.stop().code(), Some(143));
+}
+
+/// Notes TERM and QUIT, and ends with 5 on QUIT.
+const TOLD: &str = "trap 'echo term >> told' TERM; trap 'echo quit >> told; exit 5' QUIT; : > up; \
+    while :; do sleep 0.02; done";
+
+#[test]
+fn with_the_api_flags_change_what_the_main_command_gets() {
+    for (flags, code, told) in [
+        (&["-r", "TERM:QUIT"][..], 5, "quit\n"),
+        (&["-r", "TERM:QUIT", "-e", "5"], 0, "quit\n"),
+        // It is not told, and the container ends all the same.
+        (&["-r", "TERM:0", "--shutdown-grace", "1s"], 137, ""),
+    ] {
+        let mut quarterdeck = whole(flags, TOLD);
+        eventually("the main command is up", || quarterdeck.dir().join("up").exists().then_some(()));
+        assert_eq!(quarterdeck.stop().code(), Some(code), "{flags:?}");
+        assert_eq!(fs::read_to_string(quarterdeck.dir().join("told")).unwrap_or_default(), told, "{flags:?}");
+    }
+}
+
+#[test]
+fn the_end_of_the_server_is_not_the_main_commands() {
+    let mut quarterdeck = whole(&[], TOLD);
+    eventually("the main command is up", || quarterdeck.dir().join("up").exists().then_some(()));
+    let (server, before) = (quarterdeck.server(), children(quarterdeck.init));
+    let main = before.into_iter().find(|pid| *pid != server).expect("a main command");
+    kill(Pid::from_raw(server), Signal::SIGKILL).expect("the server runs");
+    eventually("another server runs", || (quarterdeck.server() != server).then_some(()));
+    assert!(is_alive(main));
+    quarterdeck.signal(Signal::SIGQUIT);
+    assert_eq!(quarterdeck.wait().code(), Some(5));
+    assert_eq!(fs::read_to_string(quarterdeck.dir().join("told")).unwrap_or_default(), "quit\n");
 }

@@ -132,6 +132,14 @@ fn dumb_init_by_its_flags_variables_and_exit_codes() {
 }
 
 #[test]
+fn a_closed_standard_input_ends_only_the_real_tini() {
+    for (init, code) in TINI.into_iter().chain(DUMB_INIT).zip([1, 0, 0, 0, 0]) {
+        let (ended, ..) = run(Start { before: "exec 0<&-", ..Start::of(init, &[]) }, &["true"]);
+        assert_eq!(ended, code, "{init:?}");
+    }
+}
+
+#[test]
 fn both_tell_the_version_that_they_are() {
     for (inits, word) in [(&TINI[..], "tini version 0.19.0"), (&DUMB_INIT, "dumb-init v1.2.5")] {
         for init in inits {
