@@ -7,10 +7,11 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use nix::unistd::Uid;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, Uid};
 use tempfile::TempDir;
 
-use super::process::{children, stat};
+use super::process::{children, marked, stat};
 use super::{eventually, pid1};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_quarterdeck");
@@ -192,11 +193,16 @@ impl Stead {
 
 impl Drop for Stead {
     fn drop(&mut self) {
-        if self.code.is_none() {
-            let below = children(self.pid);
-            for pid in [self.pid].into_iter().chain(below) {
-                let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+        // Whatever was started below it, also what it has left behind.
+        let mark = format!("HOME={}", self.dir.path().display());
+        eventually("nothing of this test is left", || {
+            let left = marked(&mark);
+            for (pid, _) in &left {
+                let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
             }
+            left.is_empty().then_some(())
+        });
+        if self.code.is_none() {
             let _ = self.child.wait();
         }
         if std::thread::panicking() {
