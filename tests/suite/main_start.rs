@@ -12,23 +12,32 @@ fn alone<'a>(flags: &'a [&'a str]) -> Start<'a> {
     Start::of(Init::Alone, flags)
 }
 
+/// What init makes of the ends of a script for each number `$n`, with one
+/// process behind another that starts them.
+fn codes(script: &str, numbers: &[i32]) -> Vec<i32> {
+    const EACH: &str = "script=$1; shift; ulimit -c 0; \
+        for n in \"$@\"; do \"$0\" init --no-api -s -- sh -c \"n=$n; $script\"; echo $?; done";
+    let numbers: Vec<String> = numbers.iter().map(i32::to_string).collect();
+    let words = ["sh", "-c", EACH, env!("CARGO_BIN_EXE_quarterdeck"), script];
+    let command: Vec<&str> = words.into_iter().chain(numbers.iter().map(String::as_str)).collect();
+    let (code, out, err) = run(alone(&[]).first(), &command);
+    assert_eq!(code, 0, "{err}");
+    out.lines().map(|line| line.parse().expect("an exit code")).collect()
+}
+
 #[test]
 fn its_exit_code_is_inits() {
-    for code in 0..=255 {
-        assert_eq!(run(alone(&["-s"]), &["sh", "-c", &format!("exit {code}")]).0, code);
-    }
+    let all: Vec<i32> = (0..=255).collect();
+    assert_eq!(codes("exit $n", &all), all);
 }
 
 #[test]
 fn a_signal_that_ends_it_is_128_and_the_number() {
-    // No file of memory for those that would leave one.
-    let start = Start { before: "ulimit -c 0", ..alone(&["-s"]) };
     let ignored_by_default = [libc::SIGCHLD, libc::SIGCONT, libc::SIGURG, libc::SIGWINCH];
     let stops = [libc::SIGSTOP, libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU];
-    for number in (1..=64).filter(|n| !ignored_by_default.contains(n) && !stops.contains(n)) {
-        let (code, ..) = run(start, &["sh", "-c", &format!("kill -{number} $$; sleep 10")]);
-        assert_eq!(code, 128 + number);
-    }
+    let deadly: Vec<i32> = (1..=64).filter(|n| !ignored_by_default.contains(n) && !stops.contains(n)).collect();
+    let expected: Vec<i32> = deadly.iter().map(|number| 128 + number).collect();
+    assert_eq!(codes("kill -$n $$; sleep 10", &deadly), expected);
 }
 
 #[test]
