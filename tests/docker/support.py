@@ -67,6 +67,9 @@ class Container:
     def state(self):
         return json.loads(docker("inspect", "--format", "{{json .State}}", self.id).stdout)
 
+    def restarts(self):
+        return int(docker("inspect", "--format", "{{.RestartCount}}", self.id).stdout)
+
     def log(self):
         result = docker("logs", self.id)
         return result.stdout + result.stderr
@@ -83,12 +86,29 @@ class Container:
             raise AssertionError(f"curl {path}: {result.stderr.decode()}")
         return int(status or 0), body.decode(errors="replace")
 
+    def ask(self, path, *arguments, expect=200):
+        """The JSON of an answer that has to have this status."""
+        status, answer = self.curl(path, *arguments)
+        if status != expect:
+            raise AssertionError(f"{' '.join(arguments)} {path}: {status} {answer}")
+        return json.loads(answer)
+
+    def post(self, path, body, expect=200):
+        return self.ask(path, "--header", "Content-Type: application/json", "--data", json.dumps(body), expect=expect)
+
     def create_session(self, *command, **fields):
-        body = json.dumps({"command": command, **fields})
-        status, answer = self.curl("/api/sessions", "--header", "Content-Type: application/json", "--data", body)
-        if status != 201:
-            raise AssertionError(f"POST /api/sessions: {status} {answer}")
-        return json.loads(answer)["session"]
+        return self.post("/api/sessions", {"command": command, **fields}, expect=201)["session"]
+
+    def session(self, session):
+        return self.ask(f"/api/sessions/{session['id']}")["session"]
+
+    def delete_session(self, session):
+        self.ask(f"/api/sessions/{session['id']}", "--request", "DELETE")
+
+    def type(self, session, text):
+        status, answer = self.curl(f"/api/sessions/{session['id']}/input", "--data-binary", text)
+        if status >= 300:
+            raise AssertionError(f"POST input: {status} {answer}")
 
     def output(self, session):
         status, body = self.curl(f"/api/sessions/{session['id']}/output")
@@ -106,6 +126,11 @@ class Container:
         rows = [line.split(None, 3) for line in lines]
         return [(int(pid), int(parent), state, name) for pid, parent, state, name in rows if name != "ps"]
 
+    def commands(self):
+        """The command line of every process but ps itself, by its pid in the container."""
+        rows = (line.split(None, 1) for line in self.exec("ps", "-e", "-o", "pid=,args=").splitlines())
+        return {int(pid): command for pid, command in rows if not command.startswith("ps ")}
+
 
 class ContainerTest(unittest.TestCase):
     maxDiff = None
@@ -113,8 +138,7 @@ class ContainerTest(unittest.TestCase):
     def assert_sessions_work(self, container):
         """The whole way round: made over HTTP, typed into, and its output read back."""
         session = container.create_session("sh", "-c", "read line; echo got:$line; cat")
-        status, answer = container.curl(f"/api/sessions/{session['id']}/input", "--data-binary", "ahoy\n")
-        self.assertLess(status, 300, answer)
+        container.type(session, "ahoy\n")
         container.await_output(session, "got:ahoy")
 
     def assert_stops_cleanly(self, container):
