@@ -20,12 +20,12 @@ class SweepTest(ContainerTest):
 
     def leave_behind(self, container, environment, *wrapper):
         """Makes an orphan, which is init's, as if it had been left over by a session; its pid."""
-        script = 'env -i PATH="$PATH" "$@" setsid sleep 7001 </dev/null >/dev/null 2>&1 & exit'
-        before = container.commands()
-        container.exec("sh", "-c", script, "sh", *environment, *wrapper)
-        return eventually("init has adopted the leftover", lambda: next(
-            (pid for pid, parent, _, _ in container.processes()
-             if parent == 1 and pid not in before and container.commands().get(pid) == LEFTOVER), None))
+        script = 'env -i PATH="$PATH" "$@" setsid sleep 7001 </dev/null >/dev/null 2>&1 & echo $!'
+        return int(container.exec("sh", "-c", script, "sh", *environment, *wrapper))
+
+    def await_leftover(self, container, pid):
+        eventually("the leftover is there", lambda: container.commands().get(pid) == LEFTOVER)
+        self.assertIn((pid, 1), [(process, parent) for process, parent, _, _ in container.processes()])
 
     def open_shell(self, container):
         """A shell by docker exec, on a terminal, with a child in the background, and what those two look like."""
@@ -45,13 +45,14 @@ class SweepTest(ContainerTest):
     def assert_swept(self, container, pid):
         self.assertNotIn(pid, container.commands())
         for line in (f"Zombie process detected: PID {pid}", f"Zombie process cleaned: PID {pid}"):
-            self.assertIn(line, container.log())
+            eventually(f"{line!r} is in the log", lambda: line in container.log())
 
     def test_on_request_it_ends_leftovers_and_spares_a_shell_by_docker_exec(self):
         with Container() as container:
             dead, _ = self.ended_session(container)
             shell, before = self.open_shell(container)
             leftover = self.leave_behind(container, [f"{MARKER}={dead}"])
+            self.await_leftover(container, leftover)
             swept = container.post("/api/sweep", {})
             self.assertEqual([(killed["pid"], killed["sessionId"]) for killed in swept["killed"]], [(leftover, dead)])
             self.assert_swept(container, leftover)
@@ -62,6 +63,7 @@ class SweepTest(ContainerTest):
         with Container() as container:
             dead, mark = self.ended_session(container)
             leftover = self.leave_behind(container, [], "prlimit", f"--locks={mark}:{mark}")
+            self.await_leftover(container, leftover)
             self.assertNotIn(MARKER, container.exec("cat", f"/proc/{leftover}/environ"))
             swept = container.post("/api/sweep", {})
             self.assertEqual([(killed["pid"], killed["sessionId"]) for killed in swept["killed"]], [(leftover, dead)])
@@ -77,7 +79,7 @@ class SweepTest(ContainerTest):
             self.assert_swept(container, leftover)
             self.assert_untouched(container, shell, before)
             # An orphan of docker exec belongs to no session.
-            self.assertIn(stranger, container.commands())
+            self.await_leftover(container, stranger)
 
     def test_a_daemon_that_hides_ends_with_its_session(self):
         with Container() as container:
