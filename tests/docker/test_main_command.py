@@ -97,7 +97,8 @@ class StopTest(ContainerTest):
 
     def test_helpers_have_time_to_save_their_files_after_the_main_command(self):
         # HUP, because a session loses its terminal before it gets TERM.
-        save = "trap 'sleep 0.3; echo saved >/workspace/'$0'; exit' TERM HUP; echo ready:$0; while :; do sleep 0.1; done"
+        trap = "trap 'sleep 0.3; echo saved >/workspace/'$0'; exit' TERM HUP"
+        save = f"{trap}; echo ready:$0; while :; do sleep 0.1; done"
         main = 'setsid sh -c "$1" helper & exec sleep 1000'
         with Container(options=("--no-auth", "--", "sh", "-c", main, "sh", save)) as container:
             session = container.create_session("sh", "-c", save, "session")

@@ -6,7 +6,7 @@ import unittest
 
 from support import IMAGE, Container, ContainerTest, docker, eventually
 
-MAIN_IN_WORKSPACE = ("--no-auth", "--", "sh", "-c")
+MAIN_SCRIPT = ("--no-auth", "--", "sh", "-c")
 
 
 class RecoveryTest(ContainerTest):
@@ -44,20 +44,21 @@ class RecoveryTest(ContainerTest):
 
     def test_restart_on_failure_brings_it_back_when_the_main_command_fails(self):
         script = "[ -e go ] && exec sleep 1000; until [ -e go ]; do sleep 0.1; done; exit 3"
-        with Container("--restart", "on-failure:3", options=(*MAIN_IN_WORKSPACE, script)) as container:
+        with Container("--restart", "on-failure:3", options=(*MAIN_SCRIPT, script)) as container:
             container.exec("touch", "go")
             self.assert_comes_back(container)
             self.assertEqual(container.restarts(), 1)
 
     def test_restart_on_failure_lets_it_rest_when_the_main_command_succeeds(self):
-        container = docker("run", "--detach", "--restart", "on-failure:3", IMAGE, *MAIN_IN_WORKSPACE, "exit 0").stdout.strip()
+        run = ("run", "--detach", "--restart", "on-failure:3")
+        container = docker(*run, IMAGE, *MAIN_SCRIPT, "exit 0").stdout.strip()
         self.addCleanup(docker, "rm", "--force", "--volumes", container)
         self.assertEqual(docker("wait", container).stdout.strip(), "0")
         self.assertEqual(docker("inspect", "--format", "{{.RestartCount}}", container).stdout.strip(), "0")
 
     def test_restart_always_brings_it_back_when_the_main_command_succeeds(self):
         script = "[ -e go ] && exec sleep 1000; until [ -e go ]; do sleep 0.1; done"
-        with Container("--restart", "always", options=(*MAIN_IN_WORKSPACE, script)) as container:
+        with Container("--restart", "always", options=(*MAIN_SCRIPT, script)) as container:
             container.exec("touch", "go")
             self.assert_comes_back(container)
 
@@ -69,7 +70,8 @@ class RecoveryTest(ContainerTest):
             docker("exec", container.id, "kill", "-9", "-1", check=False)
             restarts = lambda: container.ask("/api/health")["serverRestarts"]
             self.assertEqual(eventually("another server answers", restarts), 1)
-            eventually("the log says so", lambda: "The API server ended; sessions go on and a new one starts" in container.log())
+            said = "The API server ended; sessions go on and a new one starts"
+            eventually("the log says so", lambda: said in container.log())
             ended = eventually("the session has ended", lambda: container.session(victim)["status"] == "error"
                                and container.session(victim))
             self.assertEqual(ended["signal"], "SIGKILL")
