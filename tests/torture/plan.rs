@@ -19,6 +19,7 @@ pub enum Fault {
     Bomb,
     UserBomb,
     ForkFails,
+    CallFails,
     ServerDescriptors,
     InitDescriptors,
     KillLeader,
@@ -59,7 +60,7 @@ const fn entry(fault: Fault, name: &'static str, lane: Lane, lasts: u64, copies:
     Entry { fault, name, lane, lasts, copies, what }
 }
 
-pub const FAULTS: [Entry; 23] = {
+pub const FAULTS: [Entry; 24] = {
     use Fault as F;
     use Lane::{Outside, Server, Session};
     [
@@ -79,6 +80,7 @@ pub const FAULTS: [Entry; 23] = {
         entry(F::Bomb, "bomb", Server, 3000, 1, "a fork bomb of root against the container's pids limit"),
         entry(F::UserBomb, "user-bomb", Server, 3000, 1, "a fork bomb of an ordinary user against RLIMIT_NPROC"),
         entry(F::ForkFails, "fork-fails", Server, 3000, 1, "EAGAIN from every fork of init, and kill -9 of the server"),
+        entry(F::CallFails, "call-fails", Server, 2000, 1, "every second of some system call of init fails"),
         entry(F::ServerDescriptors, "emfile-server", Server, 2000, 1, "no free descriptor in the server"),
         entry(F::InitDescriptors, "emfile-init", Server, 2000, 1, "no free descriptor in init"),
         entry(F::KillLeader, "kill-leader", Session, 50, 3, "kill -9 of a session's first process"),

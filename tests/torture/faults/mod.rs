@@ -1,5 +1,6 @@
 //! Faults, one function each.
 
+mod calls;
 mod clients;
 mod server;
 mod sessions;
@@ -34,7 +35,8 @@ fn strike(world: &World, step: &Step) {
         Fault::HangServer => server::hang(world),
         Fault::Bomb => shortage::bomb(world),
         Fault::UserBomb => shortage::user_bomb(world),
-        Fault::ForkFails => shortage::fork_fails(world),
+        Fault::ForkFails => calls::fork_fails(world),
+        Fault::CallFails => calls::call_fails(world, &mut random),
         Fault::ServerDescriptors => shortage::server_descriptors(world),
         Fault::InitDescriptors => shortage::init_descriptors(world),
         Fault::FullState => shortage::fill(world, "state"),

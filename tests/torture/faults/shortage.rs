@@ -1,7 +1,7 @@
 //! What a container runs out of: processes, descriptors, space.
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -13,11 +13,11 @@ use crate::who;
 use crate::world::World;
 
 /// How long a shortage lasts.
-const LASTS: Duration = Duration::from_secs(2);
+pub const LASTS: Duration = Duration::from_secs(2);
 /// Until everything that failed for want of something was tried again.
-const AFTERMATH: Duration = Duration::from_secs(2);
+pub const AFTERMATH: Duration = Duration::from_secs(2);
 /// Init tries again twice a second; a start takes a moment too.
-const BACKOFF: Duration = Duration::from_millis(1000);
+pub const BACKOFF: Duration = Duration::from_millis(1000);
 
 /// Doubles as fast as it can. "$0" is the marker, which forks inherit.
 const BOMB: &str = "bomb() { bomb | bomb & }; bomb; sleep 100000";
@@ -50,38 +50,6 @@ fn explode(world: &World, script: &[&str], user: Option<u32>) -> String {
     let (tasks, start) = (world.rig.groups.tasks(), Instant::now());
     world.delete(&marker);
     format!("{count} processes of {marker}, tasks {tasks:?}, deleted in {:?}", start.elapsed())
-}
-
-/// Every fork of init fails while the server is killed.
-pub fn fork_fails(world: &World) -> String {
-    let calls = "clone,clone3,fork,vfork";
-    let mut strace = Command::new("strace");
-    strace.args(["-qq", "-o", "/dev/null", "-e", &format!("trace={calls}")]);
-    strace.args(["-e", &format!("inject={calls}:error=EAGAIN"), "-p", &world.rig.init.to_string()]);
-    strace.stdin(Stdio::null()).stderr(Stdio::null());
-    let mut strace = match strace.spawn() {
-        Ok(child) => child,
-        Err(error) => panic!("strace(1), which lets forks fail: {error}; install it"),
-    };
-    let field = || crate::support::process::status(world.rig.init, "TracerPid");
-    world.ledger.wait_until(Duration::from_secs(5), || field() != "0");
-    world.ledger.excuses.starve(LASTS + AFTERMATH);
-    world.ledger.excuses.silence(LASTS + BACKOFF);
-    let pid = world.rig.server();
-    if let Some(pid) = pid {
-        world.ledger.excuses.server_ends(Instant::now());
-        who::signal(pid, Signal::SIGKILL);
-    }
-    world.ledger.pause(LASTS);
-    // TERM lets strace detach; it must never stay attached.
-    who::signal(i32::try_from(strace.id()).expect("a process id"), Signal::SIGTERM);
-    let _ = strace.wait();
-    let is_back = world.ledger.wait_until(BACKOFF, || world.rig.server().is_some());
-    if !is_back {
-        world.ledger.missed(Promise::ServerReplaced, &format!("no server {BACKOFF:?} after forks work again"));
-    }
-    world.ledger.count(Promise::ServerReplaced, "starts after failed forks", 1);
-    format!("with the server {pid:?} killed")
 }
 
 /// No descriptor above those that are open.
