@@ -61,6 +61,12 @@ impl Groups {
         Some((number("pids.current")?, number("pids.max")?))
     }
 
+    /// How often the limit refused a process.
+    pub fn refusals(&self) -> Option<u64> {
+        let text = fs::read_to_string(self.limited.as_ref()?.join("pids.events")).ok()?;
+        text.lines().find_map(|line| line.strip_prefix("max "))?.parse().ok()
+    }
+
     /// Groups that init made and that are still there.
     pub fn below(&self) -> Vec<PathBuf> {
         let entries = self.own.iter().filter_map(|own| fs::read_dir(own).ok()).flatten().flatten();

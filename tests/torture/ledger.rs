@@ -21,9 +21,10 @@ pub enum Promise {
     SessionsKept,
     GrowsNot,
     EndsWell,
+    FaultsHappen,
 }
 
-pub const PROMISES: [(Promise, &str); 10] = [
+pub const PROMISES: [(Promise, &str); 11] = [
     (Promise::NoZombies, "no zombie older than a second has init as its parent"),
     (Promise::NothingLeftBehind, "no process of a dead session outlives its grace"),
     (Promise::LivingSpared, "no process of a living session is killed"),
@@ -34,6 +35,7 @@ pub const PROMISES: [(Promise, &str); 10] = [
     (Promise::SessionsKept, "the API lists exactly the sessions there are"),
     (Promise::GrowsNot, "descriptors and memory of init and server stay flat"),
     (Promise::EndsWell, "SIGTERM ends everything, politely and with 0"),
+    (Promise::FaultsHappen, "every fault that was to come came, and had its effect"),
 ];
 
 /// How a program ended.
@@ -87,6 +89,22 @@ impl Tracked {
     }
 }
 
+/// Whose processes may be killed at any moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outlaw {
+    User(u32),
+    Everybody,
+}
+
+impl Outlaw {
+    fn is(self, tracked: &Tracked) -> bool {
+        match self {
+            Self::User(user) => tracked.user == Some(user),
+            Self::Everybody => true,
+        }
+    }
+}
+
 #[derive(Default)]
 struct State {
     events: Vec<(Duration, String)>,
@@ -94,8 +112,7 @@ struct State {
     counts: BTreeMap<(Promise, &'static str), u64>,
     sessions: BTreeMap<String, Tracked>,
     struck: BTreeMap<&'static str, u64>,
-    /// Users who may be killed at any moment.
-    outlaws: Vec<u32>,
+    outlaws: Vec<Outlaw>,
     is_over: bool,
 }
 
@@ -199,23 +216,23 @@ impl Ledger {
         change(tracked)
     }
 
-    /// Lets every process of this user be killed, of sessions to come as well.
-    pub fn outlaw(&self, user: u32) {
+    /// Lets these be killed, of sessions to come as well.
+    pub fn outlaw(&self, whose: Outlaw) {
         let mut state = self.state();
-        state.outlaws.push(user);
-        state.sessions.values_mut().filter(|tracked| tracked.user == Some(user)).for_each(Tracked::allow_kill);
+        state.outlaws.push(whose);
+        state.sessions.values_mut().filter(|tracked| whose.is(tracked)).for_each(Tracked::allow_kill);
     }
 
     /// Ends that for sessions to come.
-    pub fn pardon(&self, user: u32) {
-        self.state().outlaws.retain(|outlaw| *outlaw != user);
+    pub fn pardon(&self, whose: Outlaw) {
+        self.state().outlaws.retain(|outlaw| *outlaw != whose);
     }
 
     /// Takes up a session that is about to be made.
     pub fn enter(&self, marker: &str, mut tracked: Tracked) {
         let mut state = self.state();
         tracked.in_motion = true;
-        if tracked.user.is_some_and(|user| state.outlaws.contains(&user)) {
+        if state.outlaws.iter().any(|whose| whose.is(&tracked)) {
             tracked.allow_kill();
         }
         state.sessions.insert(marker.to_owned(), tracked);
@@ -224,6 +241,26 @@ impl Ledger {
     /// A fault was carried out.
     pub fn struck(&self, name: &'static str) {
         *self.state().struck.entry(name).or_default() += 1;
+        self.count(Promise::FaultsHappen, "faults", 1);
+    }
+
+    pub fn has_struck(&self, name: &str) -> bool {
+        self.state().struck.get(name).is_some_and(|count| *count > 0)
+    }
+
+    /// These are to come.
+    pub fn expect(&self, names: impl Iterator<Item = &'static str>) {
+        self.state().struck.extend(names.map(|name| (name, 0)));
+    }
+
+    /// A fault that never came shows nothing.
+    pub fn insist_on_faults(&self) {
+        let state = self.state();
+        let never: Vec<_> = state.struck.iter().filter(|(_, count)| **count == 0).map(|(name, _)| *name).collect();
+        drop(state);
+        if !never.is_empty() {
+            self.broken(Promise::FaultsHappen, &format!("never, or without effect each time: {}", never.join(", ")));
+        }
     }
 
     /// How often each fault was carried out.

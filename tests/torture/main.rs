@@ -109,6 +109,7 @@ fn torture(options: &Options) -> ExitCode {
     if !world.rig.groups.has_pids_limit() {
         println!("torture: no cgroup for a pids limit can be made here: fork bombs run under RLIMIT_NPROC only");
     }
+    expect(&world, options);
     let rest = growth::at_rest(&world);
     run(&world, options, rest);
     if !world.ledger.is_broken() {
@@ -117,6 +118,7 @@ fn torture(options: &Options) -> ExitCode {
     let world = if world.ledger.is_broken() { world } else { ending::end(world) };
     if !world.ledger.is_broken() {
         world.ledger.insist(&LOOKS);
+        world.ledger.insist_on_faults();
     }
     conclude(&world, options)
 }
@@ -124,6 +126,16 @@ fn torture(options: &Options) -> ExitCode {
 /// Every other seed, more or less, lets init make control groups.
 fn is_writable(seed: u64) -> bool {
     fastrand::Rng::with_seed(seed).bool()
+}
+
+/// Every chosen fault has to come, if there is time for it.
+fn expect(world: &World, options: &Options) {
+    let round = plan::round(&options.faults);
+    if options.length >= round {
+        return world.ledger.expect(options.faults.iter().map(|fault| fault.entry().name));
+    }
+    println!("torture: not every fault comes in a run of less than {} s", round.as_secs() + 1);
+    world.ledger.expect(steps(options).iter().flatten().map(|step| step.fault.entry().name));
 }
 
 /// Load, faults and watchers, until the time is over or a promise is broken.
@@ -141,10 +153,13 @@ fn run(world: &World, options: &Options, rest: growth::Rest) {
         for number in 0..families::FAMILIES {
             start(Promise::ExitsRight, "a family", Box::new(move || families::raise(world, number)));
         }
-        for steps in &steps {
-            start(Promise::ServerReplaced, "a fault", Box::new(|| faults::run(world, steps)));
-        }
+        let fault = |steps| {
+            start(Promise::FaultsHappen, "a fault", Box::new(move || faults::run(world, steps, options.length)))
+        };
+        let lanes: Vec<_> = steps.iter().map(Vec::as_slice).map(fault).collect();
         world.ledger.pause(options.length);
+        // Faults may last longer than planned: those that did not come yet still do.
+        lanes.into_iter().for_each(|lane| drop(lane.join()));
         world.ledger.finish();
     });
 }
@@ -156,14 +171,14 @@ fn start<'scope>(
     promise: Promise,
     name: &'static str,
     act: Box<dyn FnOnce() + Send + 'scope>,
-) {
+) -> thread::ScopedJoinHandle<'scope, ()> {
     scope.spawn(move || {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(act)) {
             let text = panic.downcast_ref::<String>().cloned();
             let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
             world.ledger.broken(promise, &format!("{name} gave up: {}", text.unwrap_or_default()));
         }
-    });
+    })
 }
 
 /// Prints what a person or scripts/test wants to know.

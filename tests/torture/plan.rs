@@ -11,6 +11,7 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     KillServer,
+    KillAll,
     KillServerTwice,
     CrashLoop,
     ReplaceServer,
@@ -60,11 +61,12 @@ const fn entry(fault: Fault, name: &'static str, lane: Lane, lasts: u64, copies:
     Entry { fault, name, lane, lasts, copies, what }
 }
 
-pub const FAULTS: [Entry; 24] = {
+pub const FAULTS: [Entry; 25] = {
     use Fault as F;
     use Lane::{Outside, Server, Session};
     [
         entry(F::KillServer, "kill-server", Server, 300, 5, "kill -9 of the API server"),
+        entry(F::KillAll, "kill-all", Server, 500, 1, "kill -9 -1 in a session of root: all but init, the server too"),
         entry(
             F::KillServerTwice,
             "kill-server-twice",
@@ -132,27 +134,42 @@ pub struct Step {
     pub dice: u64,
 }
 
+/// Before the first fault: the load needs a moment to be there. In milliseconds.
+const LEAD: std::ops::Range<u64> = 1500..2500;
+/// Between one fault of a lane and the next.
+const GAP: std::ops::Range<u64> = 100..700;
+
+/// A run of this length meets each of these faults.
+pub fn round(chosen: &[Fault]) -> Duration {
+    let millis = LANES.map(|lane| {
+        let of_lane = chosen.iter().map(|fault| fault.entry()).filter(|entry| entry.lane == lane);
+        LEAD.end + of_lane.map(|entry| entry.lasts + GAP.end).sum::<u64>()
+    });
+    Duration::from_millis(millis.into_iter().max().unwrap_or(0))
+}
+
 /// The steps of one lane, in order. Each round goes through all faults in an
-/// order of its own, so that a short run meets most of them.
+/// order of its own; the first through each once, so that a short run meets all.
 pub fn schedule(seed: u64, lane: Lane, length: Duration, chosen: &[Fault]) -> Vec<Step> {
     let mut random = fastrand::Rng::with_seed(seed ^ (lane as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let of_lane = FAULTS.iter().filter(|entry| entry.lane == lane && chosen.contains(&entry.fault));
     let bag: Vec<_> = of_lane.flat_map(|entry| std::iter::repeat_n(entry, entry.copies)).collect();
     let mut steps = Vec::new();
-    // The load needs a moment to be there.
-    let mut at = Duration::from_millis(random.u64(1500..2500));
+    let mut at = Duration::from_millis(random.u64(LEAD));
+    let mut round = bag.clone();
+    round.dedup_by_key(|entry| entry.name);
     while !bag.is_empty() {
-        let mut round = bag.clone();
         random.shuffle(&mut round);
         for entry in round {
             let step = Step { at, fault: entry.fault, dice: random.u64(..) };
-            at += Duration::from_millis(entry.lasts + random.u64(100..1500));
+            at += Duration::from_millis(entry.lasts + random.u64(GAP));
             // What is still going on at the end would be cut short.
             if at >= length {
                 return steps;
             }
             steps.push(step);
         }
+        round = bag.clone();
     }
     steps
 }

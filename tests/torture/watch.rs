@@ -125,7 +125,7 @@ pub fn health(world: &World) {
 }
 
 /// One try on a connection of its own; it ends when `is_late`.
-fn ask_health(address: &str, is_late: &impl Fn() -> bool) -> Result<(), String> {
+pub fn ask_health(address: &str, is_late: &impl Fn() -> bool) -> Result<(), String> {
     let mut stream = TcpStream::connect(address).map_err(|e| format!("connecting: {e}"))?;
     stream.set_read_timeout(Some(Duration::from_millis(100))).map_err(|e| e.to_string())?;
     let request = format!("GET /health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");

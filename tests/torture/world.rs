@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::ledger::{Ledger, Promise, Tracked};
 use crate::rig::Rig;
 use crate::support::http::{Api, Reply};
+use crate::watch;
 use crate::who;
 
 /// No request may take longer than this, whatever is broken on purpose.
@@ -92,6 +93,18 @@ impl World {
         let reply = self.api.try_call("GET", "/api/sessions", None, &[]).ok()?;
         let body: Value = serde_json::from_slice(&reply.body).ok()?;
         body["sessions"].as_array().cloned()
+    }
+
+    /// Whether a connection that is made now has no answer in this time.
+    pub fn unanswered(&self, time: Duration) -> bool {
+        let start = Instant::now();
+        watch::ask_health(&self.rig.address, &|| start.elapsed() > time).is_err() && start.elapsed() > time
+    }
+
+    /// What `GET /api/health` tells, asked once.
+    pub fn health(&self) -> Option<Value> {
+        let reply = self.api.try_call("GET", "/api/health", None, &[]).ok()?;
+        serde_json::from_slice(&reply.body).ok()
     }
 
     /// Makes a session whose processes have `marker` and returns its id; None if

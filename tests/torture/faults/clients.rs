@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 use tungstenite::Message;
 
+use super::{Outcome, find};
 use crate::support::client::{Client, Form};
 use crate::world::World;
 
@@ -26,7 +27,7 @@ fn say(world: &World, words: &[u8], wait: bool) -> Option<TcpStream> {
 }
 
 /// They say half of what they have to say, and are gone.
-pub fn half_frame(world: &World, random: &mut fastrand::Rng) -> String {
+pub fn half_frame(world: &World, random: &mut fastrand::Rng) -> Outcome {
     let whole = json!({ "type": "heartbeat", "timestamp": 1, "filler": "x".repeat(300) }).to_string();
     let mut frame =
         vec![0x81, 0x80 | 126, u8::try_from(whole.len() >> 8).expect("short"), whole.len().to_le_bytes()[0]];
@@ -35,9 +36,11 @@ pub fn half_frame(world: &World, random: &mut fastrand::Rng) -> String {
     frame.extend_from_slice(whole.as_bytes());
     let mut places = Vec::new();
     for _ in 0..random.usize(1..20) {
-        let Some(mut stream) = say(world, UPGRADE.as_bytes(), true) else { continue };
+        let mut stream = find(world, "connection", || say(world, UPGRADE.as_bytes(), true))?;
         let cut = random.usize(1..frame.len());
-        let _ = stream.write_all(&frame[..cut]);
+        if stream.write_all(&frame[..cut]).is_err() {
+            continue;
+        }
         places.push(cut);
         if random.bool() {
             // Unread data on close makes it a reset instead of a goodbye.
@@ -46,34 +49,37 @@ pub fn half_frame(world: &World, random: &mut fastrand::Rng) -> String {
     }
     let half = random.usize(1..UPGRADE.len());
     drop(say(world, &UPGRADE.as_bytes()[..half], false));
-    format!("cut after {places:?} of {} bytes, and a request after {half}", frame.len())
+    if places.is_empty() {
+        return Err("no frame was begun".to_owned());
+    }
+    Ok(format!("cut after {places:?} of {} bytes, and a request after {half}", frame.len()))
 }
 
 /// Random bytes where HTTP is expected, and where frames are.
-pub fn nonsense(world: &World, random: &mut fastrand::Rng) -> String {
+pub fn nonsense(world: &World, random: &mut fastrand::Rng) -> Outcome {
     let mut bytes = vec![0; random.usize(1..5000)];
     random.fill(&mut bytes);
-    let first = say(world, &bytes, false);
-    let second = say(world, UPGRADE.as_bytes(), true).map(|mut stream| stream.write_all(&bytes));
-    format!("{} bytes, {}", bytes.len(), if first.is_some() && second.is_some() { "said" } else { "not all heard" })
+    find(world, "listener", || say(world, &bytes, false))?;
+    find(world, "listener to frames", || say(world, UPGRADE.as_bytes(), true)?.write_all(&bytes).ok())?;
+    Ok(format!("{} bytes, twice", bytes.len()))
 }
 
 /// Attaches everything there is and never reads.
-pub fn stall(world: &World) -> String {
-    let Ok(mut client) = Client::connect_at(&world.rig.address, "/ws", Form::Binary) else {
-        return "no connection".to_owned();
-    };
+pub fn stall(world: &World) -> Outcome {
+    let connect = || Client::connect_at(&world.rig.address, "/ws", Form::Binary).ok();
+    let mut client = find(world, "connection", connect)?;
     let ids: Vec<_> = world.ledger.sessions().into_values().filter_map(|tracked| tracked.id).collect();
-    for id in &ids {
-        let _ = client.send_raw(Message::text(json!({ "type": "session.attach", "sessionId": id }).to_string()));
-    }
+    let attach = |id: &String| Message::text(json!({ "type": "session.attach", "sessionId": id }).to_string());
+    let attached = ids.iter().filter(|id| client.send_raw(attach(id)).is_ok()).count();
     world.ledger.pause(Duration::from_secs(3));
     client.cut();
-    format!("{} sessions unread for 3 s", ids.len())
+    if attached == 0 { Err("nothing to attach".to_owned()) } else { Ok(format!("{attached} sessions unread for 3 s")) }
 }
 
 /// Every reader loses its connection.
-pub fn cut(world: &World) -> String {
+pub fn cut(world: &World) -> Outcome {
     world.cuts.iter().for_each(|cut| cut.store(true, Ordering::Relaxed));
-    format!("{} connections", world.cuts.len())
+    let cut = || world.cuts.iter().filter(|cut| !cut.load(Ordering::Relaxed)).count();
+    find(world, "reader", || (cut() > 0).then_some(()))?;
+    Ok(format!("{} connections or more", cut()))
 }

@@ -6,14 +6,34 @@ mod server;
 mod sessions;
 mod shortage;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::plan::{Fault, Step};
 use crate::world::World;
 
-/// Carries out a lane's steps, each at its time.
-pub fn run(world: &World, steps: &[Step]) {
+/// What was done; or why it had no effect, so that it does not count.
+pub type Outcome = Result<String, String>;
+
+/// Until there is somebody whom a fault can hit.
+const SOMEBODY: Duration = Duration::from_secs(5);
+
+/// What `find` finds, as soon as it finds something.
+fn find<T>(world: &World, what: &str, mut find: impl FnMut() -> Option<T>) -> Result<T, String> {
+    let mut found = None;
+    world.ledger.wait_until(SOMEBODY, || {
+        found = find();
+        found.is_some()
+    });
+    found.ok_or_else(|| format!("no {what} for {SOMEBODY:?}"))
+}
+
+/// Carries out a lane's steps, each at its time. A lane that is late, because a
+/// fault had to wait for another, leaves out what it had already once.
+pub fn run(world: &World, steps: &[Step], length: Duration) {
     for step in steps {
+        if world.ledger.begun.elapsed() > length && world.ledger.has_struck(step.fault.entry().name) {
+            continue;
+        }
         let wait = (world.ledger.begun + step.at).saturating_duration_since(Instant::now());
         if world.ledger.pause(wait) {
             return;
@@ -26,8 +46,9 @@ fn strike(world: &World, step: &Step) {
     let mut random = fastrand::Rng::with_seed(step.dice);
     let name = step.fault.entry().name;
     world.ledger.note(format!("{name} (planned for {:.3} s) begins", step.at.as_secs_f64()));
-    let outcome = match step.fault {
+    let outcome: Outcome = match step.fault {
         Fault::KillServer => server::kill(world),
+        Fault::KillAll => server::kill_all(world),
         Fault::KillServerTwice => server::kill_twice(world, &mut random),
         Fault::CrashLoop => server::crash_loop(world),
         Fault::ReplaceServer => server::replace(world),
@@ -52,6 +73,11 @@ fn strike(world: &World, step: &Step) {
         Fault::CutClients => clients::cut(world),
         Fault::Sweep => server::sweep(world),
     };
-    world.ledger.note(format!("{name}: {outcome}"));
-    world.ledger.struck(name);
+    match outcome {
+        Ok(what) => {
+            world.ledger.note(format!("{name}: {what}"));
+            world.ledger.struck(name);
+        }
+        Err(why) => world.ledger.note(format!("{name} had no effect: {why}")),
+    }
 }

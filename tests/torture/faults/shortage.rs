@@ -1,14 +1,16 @@
 //! What a container runs out of: processes, descriptors, space.
 
 use std::fs;
+use std::io::Write;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use super::server;
+use super::{Outcome, find, server};
 use crate::families::{USERS, command};
 use crate::ledger::{Promise, Tracked};
+use crate::support::process::{descriptors, limits};
 use crate::who;
 use crate::world::World;
 
@@ -19,97 +21,127 @@ pub const AFTERMATH: Duration = Duration::from_secs(2);
 /// Init tries again twice a second; a start takes a moment too.
 pub const BACKOFF: Duration = Duration::from_millis(1000);
 
+/// Until a bomb has met its limit, on a slow machine.
+const FILLS: Duration = Duration::from_secs(10);
+/// Processes of an ordinary user's bomb.
+const USER_MAX: usize = 100;
+
 /// Doubles as fast as it can. "$0" is the marker, which forks inherit.
 const BOMB: &str = "bomb() { bomb | bomb & }; bomb; sleep 100000";
 
 /// Against the container's own limit.
-pub fn bomb(world: &World) -> String {
-    if !world.rig.groups.has_pids_limit() {
-        return user_bomb(world);
+pub fn bomb(world: &World) -> Outcome {
+    let refusals = || world.rig.groups.refusals();
+    match refusals() {
+        Some(before) => explode(world, &[BOMB], None, |_| refusals() > Some(before)),
+        None => user_bomb(world),
     }
-    explode(world, &[BOMB], None)
 }
 
 /// Against a limit of the user's own, as an ordinary user.
-pub fn user_bomb(world: &World) -> String {
-    explode(world, &[&format!("ulimit -u 100; {BOMB}")], Some(USERS[0]))
+pub fn user_bomb(world: &World) -> Outcome {
+    // Some end while others begin: it is never quite full.
+    let script = format!("ulimit -u {USER_MAX}; {BOMB}");
+    explode(world, &[&script], Some(USERS[0]), |count| count * 10 >= USER_MAX * 8)
 }
 
 /// Runs the bomb in a session and deletes it: nothing may be left.
-fn explode(world: &World, script: &[&str], user: Option<u32>) -> String {
+fn explode(world: &World, script: &[&str], user: Option<u32>, is_full: impl Fn(usize) -> bool) -> Outcome {
     let marker = world.marker();
-    world.ledger.excuses.starve(LASTS + AFTERMATH + AFTERMATH);
+    world.ledger.excuses.starve(FILLS + LASTS + AFTERMATH + AFTERMATH);
     let words = [script, &[marker.as_str()]].concat();
     let tracked = Tracked { user, ..Tracked::default() };
     if world.create(&marker, &command(user, &words), tracked).is_none() {
-        return "the run is over".to_owned();
+        return Err("the run is over".to_owned());
     }
+    let count = || who::marked().iter().filter(|process| process.marker == marker).count();
+    let was_full = world.ledger.wait_until(FILLS, || is_full(count()));
     world.ledger.pause(LASTS);
-    let count = who::marked().iter().filter(|process| process.marker == marker).count();
+    let (count, tasks, start) = (count(), world.rig.groups.tasks(), Instant::now());
     world.ledger.record(Promise::NothingLeftBehind, "in a bomb at most", count as u64);
-    let (tasks, start) = (world.rig.groups.tasks(), Instant::now());
     world.delete(&marker);
-    format!("{count} processes of {marker}, tasks {tasks:?}, deleted in {:?}", start.elapsed())
+    let what = format!("{count} processes of {marker}, tasks {tasks:?}, deleted in {:?}", start.elapsed());
+    if was_full { Ok(what) } else { Err(format!("the limit was not met: {what}")) }
 }
 
-/// No descriptor above those that are open.
-fn exhaust(world: &World, pid: i32) -> String {
-    let open = fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count);
+/// While no descriptor above those that are open can be had, `is_met` looks for
+/// an effect of it.
+fn exhaust(world: &World, pid: i32, is_met: impl Fn() -> bool) -> Outcome {
+    let open = descriptors(pid);
+    let free = (0..).find(|number| !open.contains_key(number)).unwrap_or(0);
     let limit = |soft: &str| {
         let flag = format!("--nofile={soft}:");
         Command::new("prlimit").args(["--pid", &pid.to_string(), &flag]).status().is_ok_and(|status| status.success())
     };
-    let before = crate::support::process::limits(pid);
+    let before = limits(pid);
     let line = before.iter().find_map(|line| line.strip_prefix("Max open files ")).unwrap_or("1024 1024");
     let soft = line.split(' ').next().unwrap_or("1024").to_owned();
-    let done = limit(&open.to_string());
-    world.ledger.pause(LASTS);
-    let undone = limit(&soft);
-    format!("{open} of {soft} descriptors for {pid}: {}", if done && undone { "done" } else { "it is gone" })
+    let until = Instant::now() + LASTS;
+    let is_done = limit(&free.to_string());
+    let was_met = world.ledger.wait_until(LASTS, is_met);
+    world.ledger.pause(until.saturating_duration_since(Instant::now()));
+    let is_undone = limit(&soft);
+    let what = format!("{free} of {soft} descriptors for {pid}");
+    match (is_done && is_undone, was_met) {
+        (true, true) => Ok(what),
+        (false, _) => Err(format!("it is gone: {what}")),
+        (_, false) => Err(format!("nobody wanted another: {what}")),
+    }
 }
 
-pub fn server_descriptors(world: &World) -> String {
-    let Some(pid) = world.rig.server() else { return "no server".to_owned() };
+/// The kernel accepts connections that the server then cannot take.
+pub fn server_descriptors(world: &World) -> Outcome {
+    let pid = find(world, "server", || world.rig.server())?;
     world.ledger.excuses.silence(LASTS + AFTERMATH);
     world.ledger.excuses.starve(LASTS + AFTERMATH);
-    exhaust(world, pid)
+    exhaust(world, pid, || world.unanswered(Duration::from_millis(300)))
 }
 
 /// The server is killed as well, so that init needs a new link to it.
-pub fn init_descriptors(world: &World) -> String {
+pub fn init_descriptors(world: &World) -> Outcome {
     world.ledger.excuses.starve(LASTS + AFTERMATH);
     world.ledger.excuses.silence(LASTS + BACKOFF);
+    let refusals = || world.rig.log.lines().iter().filter(|line| line.contains("Too many open files")).count();
+    let before = refusals();
     let outcome = std::thread::scope(|scope| {
-        let exhausted = scope.spawn(|| exhaust(world, world.rig.init));
+        let exhausted = scope.spawn(|| exhaust(world, world.rig.init, || refusals() > before));
         world.ledger.pause(LASTS / 2);
-        let killed = server::kill(world);
-        format!("{}; {killed}", exhausted.join().unwrap_or_default())
+        let killed = server::kill(world)?;
+        let exhausted = exhausted.join().map_err(|_| "its thread gave up".to_owned())??;
+        Ok(format!("{exhausted}; {killed}"))
     });
     world.ledger.wait_until(BACKOFF, || world.listed().is_some());
     outcome
 }
 
 /// Writes a directory's file system full, and makes room again.
-pub fn fill(world: &World, name: &str) -> String {
+pub fn fill(world: &World, name: &str) -> Outcome {
     let path = world.rig.inside(name).join("filler");
-    let filled = fs::File::create(&path).and_then(|mut file| {
-        let block = [0; 4096];
-        let mut size = 0;
-        loop {
-            match std::io::Write::write(&mut file, &block) {
-                Ok(n) => size += n,
-                Err(e) if e.kind() == std::io::ErrorKind::StorageFull => return Ok(size),
-                Err(e) => return Err(e),
-            }
-        }
-    });
+    let failed = |error| format!("filling {}: {error}", path.display());
+    let mut file = fs::File::create(&path).map_err(failed)?;
+    let size = write_until_full(&mut file).map_err(failed)?;
     // Log lines and a change of state come meanwhile.
     world.rig.signal_init(Signal::SIGUSR1);
-    server::kill(world);
+    let killed = server::kill(world);
     world.ledger.pause(Duration::from_millis(1500));
+    let more = write_until_full(&mut file);
     let _ = fs::remove_file(&path);
-    match filled {
-        Ok(size) => format!("{size} bytes"),
-        Err(error) => panic!("filling {}: {error}", path.display()),
+    let more = more.map_err(failed)?;
+    if more > 0 {
+        return Err(format!("{more} bytes were free again"));
+    }
+    Ok(format!("{size} bytes, {}", killed?))
+}
+
+/// How much there was room for.
+fn write_until_full(file: &mut fs::File) -> std::io::Result<usize> {
+    let block = [0; 4096];
+    let mut size = 0;
+    loop {
+        match file.write(&block) {
+            Ok(n) => size += n,
+            Err(e) if e.kind() == std::io::ErrorKind::StorageFull => return Ok(size),
+            Err(e) => return Err(e),
+        }
     }
 }
