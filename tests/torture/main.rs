@@ -144,6 +144,7 @@ fn run(world: &World, options: &Options, rest: growth::Rest) {
     thread::scope(|scope| {
         let start = |promise, name, act| start(scope, world, promise, name, act);
         start(Promise::NoZombies, "the watch over processes", Box::new(|| watch::processes(world)));
+        start(Promise::ApiAnswers, "the watch over the machine", Box::new(|| watch::machine(world)));
         start(Promise::ApiAnswers, "the watch over health", Box::new(|| watch::health(world)));
         start(Promise::SessionsKept, "the census", Box::new(|| watch::census(world)));
         start(Promise::GrowsNot, "the watch over growth", Box::new(|| growth::watch(world, rest)));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::excuse::ANSWER;
-use crate::ledger::{Promise, Tracked};
+use crate::ledger::{End, Promise, Tracked};
 use crate::rig::STOP_GRACE;
 use crate::support::process::{children, stat};
 use crate::who;
@@ -22,10 +22,14 @@ const LEFTOVER_MAX: Duration = Duration::from_secs(2).saturating_add(STOP_GRACE)
 /// Slower answers are in the history, in milliseconds.
 const NOTEWORTHY: u64 = 300;
 const ROUND: Duration = Duration::from_millis(50);
+/// How bash ends when it cannot fork, and how long ago it may have tried at first.
+const FORKLESS: End = End::Code(254);
+const FORKLESS_AFTER: Duration = Duration::from_secs(20);
+const NAP: Duration = Duration::from_millis(20);
 /// A pause that took this much longer than asked is a stall of the machine.
 const OVERSLEPT: Duration = Duration::from_millis(30);
 
-/// Zombies and what dead sessions left, and how long the machine kept us waiting.
+/// Zombies and what dead sessions left.
 pub fn processes(world: &World) {
     let mut zombies = Zombies::new();
     let mut seen = BTreeSet::new();
@@ -39,9 +43,7 @@ pub fn processes(world: &World) {
                 world.ledger.count(Promise::NothingLeftBehind, "processes followed", 1);
             }
             let Some(dead) = sessions.get(&process.marker).and_then(|tracked| tracked.dead_since) else { continue };
-            if dead.elapsed() > LEFTOVER_MAX + world.ledger.excuses.stalled_since(dead)
-                && who::start_time(process.pid).is_some()
-            {
+            if dead.elapsed() > LEFTOVER_MAX + world.ledger.excuses.stalled_since(dead) && process.lives() {
                 let evidence = format!(
                     "session {} ended {:?} ago, but there is {}",
                     process.marker,
@@ -51,21 +53,25 @@ pub fn processes(world: &World) {
                 world.ledger.broken(Promise::NothingLeftBehind, &evidence);
             }
         }
-        if nap(world, ROUND) {
+        if world.ledger.pause(ROUND) {
             return;
         }
     }
 }
 
-/// Pauses, and takes the time beyond that as a stall.
-fn nap(world: &World, time: Duration) -> bool {
-    let start = Instant::now();
-    let is_over = world.ledger.pause(time);
-    let over = start.elapsed().saturating_sub(time);
-    if over > OVERSLEPT {
-        world.ledger.excuses.stall(over);
+/// Pauses all the time, and takes what is beyond that as stalls.
+pub fn machine(world: &World) {
+    loop {
+        let start = Instant::now();
+        let is_over = world.ledger.pause(NAP);
+        let over = start.elapsed().saturating_sub(NAP);
+        if over > OVERSLEPT {
+            world.ledger.excuses.stall(over);
+        }
+        if is_over {
+            return;
+        }
     }
-    is_over
 }
 
 /// Process id and start time of each, and when it was first seen.
@@ -201,7 +207,9 @@ fn judge(world: &World, marker: &str, tracked: &Tracked, session: &Value, asked:
         return;
     }
     let seen = (session["exitCode"].as_i64(), session["signal"].as_str());
+    let is_shell_without_forks = FORKLESS.is(seen) && ledger.excuses.is_starved(asked - FORKLESS_AFTER);
     if let Some(ends) = &tracked.ends
+        && !is_shell_without_forks
         && !ends.iter().any(|end| end.is(seen))
     {
         ledger.broken(

@@ -9,6 +9,7 @@ use nix::unistd::Pid;
 #[derive(Clone, Debug)]
 pub struct Process {
     pub pid: i32,
+    start: u64,
     /// Its number inside the namespace.
     pub inner: i64,
     pub line: String,
@@ -33,6 +34,7 @@ fn numbers() -> impl Iterator<Item = i32> {
 }
 
 fn look(pid: i32, prefix: &str) -> Option<Process> {
+    let start = start_time(pid)?;
     let line = String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/cmdline")).ok()?).replace('\0', " ");
     let at = line.find(prefix)?;
     let tail = &line[at + prefix.len()..];
@@ -40,10 +42,15 @@ fn look(pid: i32, prefix: &str) -> Option<Process> {
     let marker = line[at..at + prefix.len() + digits].to_owned();
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let inner = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?.split_whitespace().last()?.parse().ok()?;
-    Some(Process { pid, inner, line, marker })
+    Some(Process { pid, start, inner, line, marker })
 }
 
 impl Process {
+    /// Whether it is there still, and not another that got its number.
+    pub fn lives(&self) -> bool {
+        look(self.pid, &self.marker).is_some_and(|now| now.start == self.start)
+    }
+
     /// What it is, on one line.
     pub fn brief(&self) -> String {
         let words: Vec<_> = self.line.split_whitespace().collect();

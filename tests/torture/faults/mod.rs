@@ -17,6 +17,8 @@ pub type Outcome = Result<String, String>;
 /// Until there is somebody whom a fault can hit.
 const SOMEBODY: Duration = Duration::from_secs(5);
 
+const TRIES: usize = 3;
+
 /// What `find` finds, as soon as it finds something.
 fn find<T>(world: &World, what: &str, mut find: impl FnMut() -> Option<T>) -> Result<T, String> {
     let mut found = None;
@@ -42,42 +44,52 @@ pub fn run(world: &World, steps: &[Step], length: Duration) {
     }
 }
 
+/// Whoever it is to hit may be hit by another fault at this moment: it is tried
+/// some more times.
 fn strike(world: &World, step: &Step) {
     let mut random = fastrand::Rng::with_seed(step.dice);
     let name = step.fault.entry().name;
-    world.ledger.note(format!("{name} (planned for {:.3} s) begins", step.at.as_secs_f64()));
-    let outcome: Outcome = match step.fault {
+    for _ in 0..TRIES {
+        world.ledger.note(format!("{name} (planned for {:.3} s) begins", step.at.as_secs_f64()));
+        match carry_out(world, step.fault, &mut random) {
+            Ok(what) => {
+                world.ledger.note(format!("{name}: {what}"));
+                return world.ledger.struck(name);
+            }
+            Err(why) => world.ledger.note(format!("{name} had no effect: {why}")),
+        }
+        if world.ledger.is_over() {
+            return;
+        }
+    }
+}
+
+fn carry_out(world: &World, fault: Fault, random: &mut fastrand::Rng) -> Outcome {
+    match fault {
         Fault::KillServer => server::kill(world),
         Fault::KillAll => server::kill_all(world),
-        Fault::KillServerTwice => server::kill_twice(world, &mut random),
+        Fault::KillServerTwice => server::kill_twice(world, random),
         Fault::CrashLoop => server::crash_loop(world),
         Fault::ReplaceServer => server::replace(world),
-        Fault::PauseServer => server::pause(world, &mut random),
+        Fault::PauseServer => server::pause(world, random),
         Fault::HangServer => server::hang(world),
         Fault::Bomb => shortage::bomb(world),
         Fault::UserBomb => shortage::user_bomb(world),
         Fault::ForkFails => calls::fork_fails(world),
-        Fault::CallFails => calls::call_fails(world, &mut random),
+        Fault::CallFails => calls::call_fails(world, random),
         Fault::ServerDescriptors => shortage::server_descriptors(world),
         Fault::InitDescriptors => shortage::init_descriptors(world),
         Fault::FullState => shortage::fill(world, "state"),
         Fault::FullLog => shortage::fill(world, "log"),
-        Fault::KillLeader => sessions::kill_leader(world, &mut random),
-        Fault::KillMember => sessions::kill_member(world, &mut random),
-        Fault::KillUser => sessions::kill_user(world, &mut random),
-        Fault::StopMember => sessions::stop_member(world, &mut random),
-        Fault::DeleteSession => sessions::delete(world, &mut random),
-        Fault::HalfFrame => clients::half_frame(world, &mut random),
-        Fault::Nonsense => clients::nonsense(world, &mut random),
+        Fault::KillLeader => sessions::kill_leader(world, random),
+        Fault::KillMember => sessions::kill_member(world, random),
+        Fault::KillUser => sessions::kill_user(world, random),
+        Fault::StopMember => sessions::stop_member(world, random),
+        Fault::DeleteSession => sessions::delete(world, random),
+        Fault::HalfFrame => clients::half_frame(world, random),
+        Fault::Nonsense => clients::nonsense(world, random),
         Fault::StallingClient => clients::stall(world),
         Fault::CutClients => clients::cut(world),
         Fault::Sweep => server::sweep(world),
-    };
-    match outcome {
-        Ok(what) => {
-            world.ledger.note(format!("{name}: {what}"));
-            world.ledger.struck(name);
-        }
-        Err(why) => world.ledger.note(format!("{name} had no effect: {why}")),
     }
 }
