@@ -392,6 +392,8 @@ impl Init {
         for session in self.table.iter() {
             self.server.send(&ToServer::Session(Box::new(session.record.clone())), &session.fds());
         }
+        // Counters that began again with each server would go backwards.
+        self.server.send(&ToServer::Swept(self.sweeper.totals), &[]);
         self.server.send(&ToServer::HelloDone, &[]);
         if self.shutdown.has_begun() {
             self.server.send(&ToServer::ShuttingDown { grace_ms: self.grace_ms() }, &[]);

@@ -128,6 +128,25 @@ fn requests_made_while_no_server_runs_wait_and_succeed() {
 }
 
 #[test]
+fn what_init_counted_a_new_server_tells_at_once() {
+    let quarterdeck = Quarterdeck::start();
+    let api = quarterdeck.api();
+    let id = api.shell("exit 0");
+    api.wait_for_exit(&id);
+    api.post("/api/sweep", &json!({})).json_of(200);
+    let counters = || {
+        let health = api.get("/api/health").json_of(200);
+        ["sweepCount", "reapedProcessCount", "sweptProcessCount"].map(|name| health[name].as_u64())
+    };
+    let before = counters();
+    assert!(before[0] >= Some(1) && before[1] >= Some(1), "{before:?}");
+    quarterdeck.kill_server();
+    let after = counters();
+    // The killed server is counted too.
+    assert!(after[0] == before[0] && after[1] > before[1] && after[2] == before[2], "{before:?}, then {after:?}");
+}
+
+#[test]
 fn an_exit_while_no_server_runs_is_told_by_the_next_one() {
     let quarterdeck = Quarterdeck::start();
     let api = quarterdeck.api();
