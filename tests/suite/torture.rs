@@ -49,6 +49,17 @@ fn every_fault_comes_and_none_before_the_end_of_the_one_before() {
 }
 
 #[test]
+fn a_run_of_one_round_meets_every_fault_and_a_minute_is_long_enough() {
+    let round = plan::round(&all());
+    assert!(round <= Duration::from_secs(60), "scripts/test runs a minute, a round may take {round:?}");
+    for seed in 0..300 {
+        let steps = LANES.map(|lane| schedule(seed, lane, round, &all())).concat();
+        let never = all().into_iter().filter(|fault| steps.iter().all(|step| step.fault != *fault));
+        assert_eq!(never.collect::<Vec<_>>(), [], "seed {seed}");
+    }
+}
+
+#[test]
 fn only_the_chosen_faults_come() {
     let chosen = [Fault::KillServer];
     assert!(schedule(1, plan::Lane::Server, MINUTES, &chosen).iter().all(|step| step.fault == Fault::KillServer));
