@@ -14,6 +14,8 @@ use crate::who;
 
 /// No request may take longer than this, whatever is broken on purpose.
 const REQUEST_MAX: Duration = Duration::from_secs(30);
+/// Requests refused because something was short on purpose are counted.
+pub const REFUSALS: &str = "refusals for want of something";
 /// Between one try and the next.
 const RETRY: Duration = Duration::from_millis(50);
 
@@ -64,6 +66,7 @@ impl World {
                     if !self.ledger.excuses.is_starved(tried) {
                         self.ledger.broken(Promise::ApiAnswers, &format!("with nothing short: {reply}"));
                     }
+                    self.ledger.count(Promise::ApiAnswers, REFUSALS, 1);
                 }
                 Ok(reply) => return Answer::Reply(reply),
                 Err(error) if asked.elapsed() > REQUEST_MAX => {

@@ -12,7 +12,7 @@ use crate::families::{USERS, command};
 use crate::ledger::{Promise, Tracked};
 use crate::support::process::{descriptors, limits};
 use crate::who;
-use crate::world::World;
+use crate::world::{REFUSALS, World};
 
 /// How long a shortage lasts.
 pub const LASTS: Duration = Duration::from_secs(2);
@@ -64,9 +64,12 @@ fn explode(world: &World, script: &[&str], user: Option<u32>, is_full: impl Fn(u
     if was_full { Ok(what) } else { Err(format!("the limit was not met: {what}")) }
 }
 
-/// As many descriptors as are open: `is_met` looks for an effect of it.
+/// No number for another descriptor: `is_met` looks for an effect of it.
 fn exhaust(world: &World, pid: i32, is_met: impl Fn() -> bool) -> Outcome {
-    let open = descriptors(pid).len();
+    let open = descriptors(pid);
+    // The limit is one of poll(2)'s list as well, which is not to be cut off.
+    let free =
+        (0..).find(|number| !open.contains_key(number)).unwrap_or(0).max(u32::try_from(open.len() / 2).unwrap_or(0));
     let limit = |soft: &str| {
         let flag = format!("--nofile={soft}:");
         Command::new("prlimit").args(["--pid", &pid.to_string(), &flag]).status().is_ok_and(|status| status.success())
@@ -75,8 +78,8 @@ fn exhaust(world: &World, pid: i32, is_met: impl Fn() -> bool) -> Outcome {
     let line = before.iter().find_map(|line| line.strip_prefix("Max open files ")).unwrap_or("1024 1024");
     let soft = line.split(' ').next().unwrap_or("1024").to_owned();
     let until = Instant::now() + LASTS;
-    let what = format!("{open} of {soft} descriptors for {pid}");
-    if !limit(&open.to_string()) {
+    let what = format!("{free} of {soft} descriptors for {pid}");
+    if !limit(&free.to_string()) {
         return Err(format!("it was gone: {what}"));
     }
     let was_met = world.ledger.wait_until(LASTS, is_met);
@@ -101,10 +104,11 @@ pub fn server_descriptors(world: &World) -> Outcome {
 pub fn init_descriptors(world: &World) -> Outcome {
     world.ledger.excuses.starve(LASTS + AFTERMATH);
     world.ledger.excuses.silence(LASTS + BACKOFF);
-    let refusals = || world.rig.log.lines().iter().filter(|line| line.contains("Too many open files")).count();
+    let told = || world.rig.log.lines().iter().filter(|line| line.contains("Too many open files")).count();
+    let refusals = || (told(), world.ledger.counted(Promise::ApiAnswers, REFUSALS));
     let before = refusals();
     let outcome = std::thread::scope(|scope| {
-        let exhausted = scope.spawn(|| exhaust(world, world.rig.init, || refusals() > before));
+        let exhausted = scope.spawn(|| exhaust(world, world.rig.init, || refusals() != before));
         world.ledger.pause(LASTS / 2);
         let killed = server::kill(world)?;
         let exhausted = exhausted.join().map_err(|_| "its thread gave up".to_owned())??;
