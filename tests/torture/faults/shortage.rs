@@ -134,7 +134,22 @@ pub fn fill(world: &World, name: &str) -> Outcome {
     if more > 0 {
         return Err(format!("{more} bytes were free again"));
     }
-    Ok(format!("{size} bytes, {}", killed?))
+    let again = logs_again(world)?;
+    Ok(format!("{size} bytes, {}, then {again}", killed?))
+}
+
+/// With room again, the next server writes to its log file as ever.
+fn logs_again(world: &World) -> Outcome {
+    let size = || {
+        let files = fs::read_dir(world.rig.inside("log")).into_iter().flatten().flatten();
+        files.filter_map(|file| Some(file.metadata().ok()?.len())).sum::<u64>()
+    };
+    let before = size();
+    let outcome = server::kill(world)?;
+    if !world.ledger.wait_until(FILLS, || size() > before) {
+        world.ledger.missed(Promise::ServerReplaced, &format!("{FILLS:?} after a start nothing is in its log file"));
+    }
+    Ok(outcome)
 }
 
 /// How much there was room for.
