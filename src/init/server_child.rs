@@ -287,7 +287,10 @@ impl ServerChild {
 
     /// Sends what waited, as far as it fits.
     pub fn flush(&mut self) {
-        self.process.iter_mut().for_each(ServerProcess::flush);
+        let Some(process) = &mut self.process else { return };
+        if let Err(reason) = process.flush() {
+            self.replace(&reason);
+        }
     }
 
     /// Reads one message.

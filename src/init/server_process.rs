@@ -119,9 +119,7 @@ impl ServerProcess {
         if self.outbox.is_empty() {
             match seqpacket::send(link, &bytes, fds) {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                // If the peer is gone, its end is reaped soon, and the next
-                // server is told everything anew.
-                Ok(()) | Err(_) => return Ok(()),
+                sent => return missed(sent),
             }
         }
         let fds = fds.iter().map(|fd| fd.try_clone_to_owned()).collect::<Result<_, _>>();
@@ -134,16 +132,23 @@ impl ServerProcess {
     }
 
     /// Sends what waited, as far as it fits.
-    pub fn flush(&mut self) {
-        let Some(link) = &self.link else { return };
+    ///
+    /// # Errors
+    /// Why this server is of no use any more.
+    pub fn flush(&mut self) -> Result<(), String> {
+        let Some(link) = &self.link else { return Ok(()) };
         while let Some(first) = self.outbox.front() {
             let fds: Vec<BorrowedFd<'_>> = first.fds.iter().map(AsFd::as_fd).collect();
             match seqpacket::send(link, &first.bytes, &fds) {
                 Ok(()) => drop(self.outbox.pop_front()),
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
-                Err(_) => return self.outbox.clear(),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                failed => {
+                    self.outbox.clear();
+                    return missed(failed);
+                }
             }
         }
+        Ok(())
     }
 
     /// Reads one message. Descriptors that come with it are closed: init takes
@@ -167,6 +172,18 @@ impl ServerProcess {
             Ok(message) => FromServer::Message(message),
             Err(error) => FromServer::Broken(error.to_string()),
         }
+    }
+}
+
+/// A server that missed one message knows other sessions than there are. If it is
+/// gone, its end is reaped soon, and the next one is told everything anew.
+fn missed(sent: io::Result<()>) -> Result<(), String> {
+    use io::ErrorKind::{BrokenPipe, ConnectionRefused, ConnectionReset, NotConnected};
+    match sent {
+        Err(error) if !matches!(error.kind(), BrokenPipe | ConnectionRefused | ConnectionReset | NotConnected) => {
+            Err(format!("it missed a message: {error}"))
+        }
+        _ => Ok(()),
     }
 }
 
