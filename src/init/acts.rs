@@ -124,7 +124,11 @@ impl Init {
 
     fn signal_members(&mut self, id: SessionId, rung: Rung) {
         match rung {
+            Rung::Hangup if self.table.get_mut(id).is_some_and(|session| session.leader.is_some()) => {
+                self.strike_session(id, Blow::Nudge);
+            }
             Rung::Hangup => self.strike_session(id, Blow::Hangup),
+
             Rung::Terminate => self.strike_session(id, Blow::Signal(Signal::TERM)),
             Rung::Kill => self.kill_session(id),
         }

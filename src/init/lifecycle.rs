@@ -44,7 +44,8 @@ pub enum Phase {
 /// The next step of force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rung {
-    /// SIGHUP and SIGCONT: what a vanished terminal means.
+    /// SIGHUP and SIGCONT: what a vanished terminal means; while the leader
+    /// lives, SIGHUP only to those it does not keep from minding SIGTERM.
     Hangup,
     /// SIGTERM.
     Terminate,

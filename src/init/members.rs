@@ -36,6 +36,10 @@ pub struct Member {
 pub enum Blow {
     /// SIGHUP and SIGCONT: what a vanished terminal means.
     Hangup,
+    /// The same before SIGTERM, for a program whose terminal is there still:
+    /// SIGHUP only to who has a handler for it, or ignores SIGTERM as some
+    /// interactive shells do. Whoever cleans up on SIGTERM alone gets to do so.
+    Nudge,
     /// One signal.
     Signal(Signal),
 }
@@ -109,8 +113,16 @@ impl Member {
     pub fn strike(self, blow: Blow) {
         match blow {
             Blow::Signal(signal) => self.signal(&[signal]),
-            Blow::Hangup => self.signal(&[Signal::HUP, Signal::CONT]),
+            Blow::Nudge if !self.minds_hangup() => self.signal(&[Signal::CONT]),
+            Blow::Hangup | Blow::Nudge => self.signal(&[Signal::HUP, Signal::CONT]),
         }
+    }
+
+    /// By the signal masks of `/proc/PID/status`, `proc_pid_status(5)`.
+    fn minds_hangup(self) -> bool {
+        let Ok(status) = Process::new(self.pid.raw()).and_then(|process| process.status()) else { return false };
+        let has = |mask: u64, signal: Signal| mask >> (signal.number() - 1) & 1 == 1;
+        has(status.sigcgt, Signal::HUP) || has(status.sigign, Signal::TERM)
     }
 
     fn signal(self, signals: &[Signal]) {

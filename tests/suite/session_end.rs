@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::support::process::{children, descriptors, is_alive, stat, status, with_argument};
 use crate::support::scene::{assert_none, population, wait_until_none};
-use crate::support::{Quarterdeck, Scene, eventually};
+use crate::support::{Form, Quarterdeck, Scene, eventually};
 
 /// Whether these members are as the test needs them before the end comes; the
 /// first number is init's.
@@ -237,4 +237,33 @@ fn an_end_is_told_at_once_although_others_get_their_grace() {
     kill(Pid::from_raw(member), Signal::SIGKILL).expect("the member");
     scene.api.remove(&id);
     scene.check();
+}
+
+/// Agents save what they have on TERM, and few know of HUP.
+#[test]
+fn a_program_that_cleans_up_on_term_alone_gets_to() {
+    let quarterdeck = Quarterdeck::as_pid1(&[]);
+    let api = quarterdeck.api();
+    let script = "trap 'sleep 0.3; echo saved > saved; exit 0' TERM; echo ready; while :; do sleep 0.05; done";
+    let id = api.shell(script);
+    let mut client = quarterdeck.connect(Form::Json);
+    client.attach(&id);
+    client.wait_until("the trap is set", |view| view.text(&id).contains("ready"));
+    api.remove(&id);
+    assert_eq!(std::fs::read_to_string(quarterdeck.dir().join("saved")).expect("a file"), "saved\n");
+}
+
+/// They ignore TERM, so only HUP ends them before the grace is over.
+#[test]
+fn interactive_shells_end_at_once() {
+    let quarterdeck = Quarterdeck::as_pid1(&["--stop-grace", "24h"]);
+    let api = quarterdeck.api();
+    for shell in [&["bash", "-i"][..], &["dash", "-i"]] {
+        let id = api.run(&shell.iter().map(|&word| word.to_owned()).collect::<Vec<_>>());
+        let mut client = quarterdeck.connect(Form::Json);
+        client.attach(&id);
+        client.input(&id, "echo re''ady\n");
+        client.wait_until("the shell is there", |view| view.text(&id).contains("ready"));
+        api.remove(&id);
+    }
 }
