@@ -106,8 +106,18 @@ impl Contained {
         begin.elapsed()
     }
 
-    /// Resident memory in KiB, to the page: all of it, and the anonymous part.
+        /// Resident memory in KiB, to the page: all of it, and the anonymous part.
+    /// Its child may run before it has finished its own start, so this waits
+    /// until it sleeps.
     pub fn resident(&self) -> (u64, u64) {
+        let sleeps = || {
+            let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid)).expect("PID 1 lives");
+            stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('S'))
+        };
+        while !sleeps() {
+            std::thread::sleep(Duration::from_micros(500));
+        }
+
         let text = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.pid)).expect("PID 1 lives");
         let kib = |name: &str| -> u64 {
             let line = text.lines().find_map(|line| line.strip_prefix(name)).expect("a field");

@@ -9,7 +9,7 @@ use crate::rig;
 
 /// Orphans in the measurements of reaping.
 const ORPHANS: u32 = 10_000;
-const ROUNDS: usize = 9;
+const ROUNDS: usize = 5;
 
 /// One of the inits: its name, and how it runs a load.
 struct Contender {
