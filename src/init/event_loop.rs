@@ -313,6 +313,14 @@ impl Init {
                 FromServer::Message(ToInit::Pong) => self.server.take_pong(),
                 FromServer::Message(ToInit::Request(number, request)) => self.decide(number, request),
                 FromServer::Nothing => return,
+                FromServer::Closed => {
+                    if self.shutdown.has_begun() {
+                        self.server.hang_up();
+                    } else {
+                        self.server.dismiss();
+                    }
+                    return;
+                }
                 FromServer::Broken(reason) => {
                     if self.shutdown.has_begun() {
                         self.server.hang_up();

@@ -328,6 +328,7 @@ impl ServerChild {
             FromServer::Nothing => return false,
             FromServer::Message(_) => return self.refuse("it spoke before it was greeted"),
             FromServer::Broken(reason) => return self.refuse(&reason),
+            FromServer::Closed => return self.refuse("it closed the link"),
         }
         let Some(Candidate { process, binary, .. }) = self.candidate.take() else { return false };
         if let Some(before) = self.process.take() {
@@ -362,6 +363,12 @@ impl ServerChild {
     /// Ends a server that does not do its work; the next one starts from scratch.
     pub fn replace(&mut self, reason: &str) {
         tracing::error!(reason, "Replacing the API server");
+        self.dismiss();
+    }
+
+    /// Makes sure that a server which closed its end is over: its exit, which
+    /// most likely is why, is told when it is reaped.
+    pub fn dismiss(&mut self) {
         self.signal(Signal::KILL);
         self.hang_up();
     }

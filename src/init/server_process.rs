@@ -47,6 +47,8 @@ pub enum FromServer {
     Nothing,
     /// The server closed its end, or talks nonsense.
     Broken(String),
+    /// It has closed its end, most likely by ending.
+    Closed,
 }
 
 impl ServerProcess {
@@ -156,9 +158,11 @@ impl ServerProcess {
     pub fn receive(&mut self, buffer: &mut [u8]) -> FromServer {
         let Some(link) = &self.link else { return FromServer::Nothing };
         let n = match seqpacket::receive(link, buffer) {
-            Ok((0, _)) => return FromServer::Broken("it closed the link".into()),
+            Ok((0, _)) => return FromServer::Closed,
+
             Ok((n, _)) => n,
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => return FromServer::Nothing,
+            Err(e) if e.kind() == io::ErrorKind::ConnectionReset => return FromServer::Closed,
             Err(error) => return FromServer::Broken(error.to_string()),
         };
         if !self.is_introduced {

@@ -106,7 +106,7 @@ impl Contained {
         begin.elapsed()
     }
 
-        /// Resident memory in KiB, to the page: all of it, and the anonymous part.
+    /// Resident memory in KiB, to the page: all of it, and the anonymous part.
     /// Its child may run before it has finished its own start, so this waits
     /// until it sleeps.
     pub fn resident(&self) -> (u64, u64) {

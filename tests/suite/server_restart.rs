@@ -194,3 +194,20 @@ fn a_server_that_was_stopped_for_a_moment_goes_on() {
     });
     assert_eq!(answer["serverRestarts"], json!(0));
 }
+
+/// Its end is told as what it was, and not as a fault that was found.
+#[test]
+fn a_kill_is_no_error_of_ours() {
+    let quarterdeck = Quarterdeck::start();
+    let restarts = || {
+        let health = quarterdeck.api().try_call("GET", "/api/health", None, &[]).ok();
+        health.map(|health| health.json_of(200)["serverRestarts"].clone())
+    };
+    for round in 1..=10 {
+        quarterdeck.kill_server();
+        eventually("the next server answers", || (restarts() == Some(json!(round))).then_some(()));
+    }
+    let errors: Vec<_> =
+        quarterdeck.log().entries().into_iter().filter(|entry| entry["level"] == json!("error")).collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+}
