@@ -1,6 +1,8 @@
 //! The terminal on standard input, from the side of a program that was given
 //! one (`tcsetpgrp(3)`, `ioctl_tty(2)`).
 
+use std::os::fd::{AsFd, AsRawFd};
+
 use rustix::stdio::stdin;
 
 use crate::sys::process::Pid;
@@ -19,14 +21,26 @@ pub enum StandardInput {
 /// Looks at standard input.
 #[must_use]
 pub fn standard_input() -> StandardInput {
-    // TIOCGSID answers only for the controlling terminal of the caller.
-    if rustix::termios::tcgetsid(stdin()).is_ok() {
+    if kernel_session(stdin()).is_some() {
         StandardInput::Controlling
     } else if rustix::termios::isatty(stdin()) {
         StandardInput::Stray
     } else {
         StandardInput::Other
     }
+}
+
+/// The kernel session that a terminal controls, `TIOCGSID`: of the caller's own
+/// terminal, or of the other end of a PTY master.
+///
+/// 0 is one outside the PID namespace, such as that of the shell which started
+/// us there; rustix takes that for impossible.
+#[must_use]
+pub fn kernel_session(terminal: impl AsFd) -> Option<i32> {
+    let mut session = 0;
+    // SAFETY: the kernel writes one process id into our own.
+    let done = unsafe { libc::ioctl(terminal.as_fd().as_raw_fd(), libc::TIOCGSID, &raw mut session) };
+    (done == 0).then_some(session)
 }
 
 /// The process group in the foreground of standard input, if it is a terminal

@@ -132,6 +132,15 @@ fn a_shell_has_job_control() {
 }
 
 #[test]
+fn a_terminal_of_a_session_outside_the_namespace_has_job_control_too() {
+    let mut outside = Command::new("unshare");
+    outside.args(["--map-root-user", "--pid", "--fork", "--mount-proc", BINARY]).args(FLAGS[0]).arg("--").args(SHELL);
+    let mut desk = Desk::start(outside, false, true);
+    desk.init = eventually("PID 1 runs", || children(desk.init).pop());
+    use_job_control(&mut desk);
+}
+
+#[test]
 fn vim_can_be_suspended_and_brought_back() {
     let mut desk = Desk::first(FLAGS[0], true, &SHELL);
     let terminal = &mut desk.terminal;
