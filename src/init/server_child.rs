@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -306,7 +307,8 @@ impl ServerChild {
             return tracing::warn!("Another API server is being started already");
         }
         tracing::info!(program = %self.path.display(), "Replacing the API server, as SIGUSR2 asked");
-        let binary = File::open(&self.path).map(OwnedFd::from);
+        // Opening a pipe that lies there would wait for somebody to write to it.
+        let binary = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(&self.path).map(OwnedFd::from);
         let started = binary
             .map_err(|e| e.to_string())
             .and_then(|binary| ServerProcess::start(&binary, &self.path, ground).map(|process| (binary, process)));

@@ -169,6 +169,16 @@ fn a_file_that_is_no_program_is_refused() {
 }
 
 #[test]
+fn a_pipe_in_the_binarys_place_is_refused_and_not_waited_for() {
+    let pipe = |installed: &Installed| {
+        let path = installed.dir.path().join("pipe");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+        installed.replace_by(&path);
+    };
+    is_refused(pipe, &[]);
+}
+
+#[test]
 fn a_binary_that_is_missing_is_refused() {
     is_refused(|installed| fs::remove_file(installed.path()).expect("the program"), &[]);
 }
