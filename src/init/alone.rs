@@ -113,9 +113,11 @@ impl<V: Voice> Alone<V> {
         if signal == Signal::CHLD {
             return self.reap_all();
         }
-        let is_repeated =
-            Meaning::of(signal) == Some(Meaning::Shutdown) && std::mem::replace(&mut self.is_end_asked, true);
-        if self.main.pid().is_some() {
+        let has_main = self.main.pid().is_some();
+        // QUIT is the main command's affair: many write a dump on it and go on.
+        let asks_end = Meaning::of(signal) == Some(Meaning::Shutdown) && !(has_main && signal == Signal::QUIT);
+        let is_repeated = asks_end && std::mem::replace(&mut self.is_end_asked, true);
+        if has_main {
             let sent = self.main.forward(signal);
             self.voice.tell(Event::Forwarded(signal, sent));
             if self.habits.suspends && matches!(signal.number(), libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU) {

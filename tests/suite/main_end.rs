@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::process::{children, is_alive};
+use crate::support::process::{children, is_alive, status};
 use crate::support::stead::{Init, Start};
 use crate::support::{Form, Quarterdeck, Setup, eventually};
 
@@ -69,6 +69,22 @@ fn a_second_signal_ends_the_grace() {
     eventually("the main command has ended", || (!children(stead.pid).contains(&main)).then_some(()));
     stead.signal(libc::SIGTERM);
     assert_eq!(stead.wait(), 7);
+}
+
+#[test]
+fn a_dump_that_was_asked_for_earlier_takes_nothing_off_the_grace() {
+    let command = "(trap 'echo asked > asked; until [ -e go ]; do sleep 0.01; done; echo saved > saved; exit' TERM; \
+        : > up; while :; do sleep 0.02; done) & \
+        trap 'echo dump > dumped' QUIT; until [ -e up ] && [ -e dumped ]; do sleep 0.01; done; exit 7";
+    let mut stead = Start::of(Init::Alone, &[]).first().run(&["sh", "-c", command]);
+    eventually("both are up", || stead.dir().join("up").exists().then_some(()));
+    stead.signal(libc::SIGQUIT);
+    stead.wait_for("asked", "asked");
+    // The first wish for the end, which the main command's end has granted.
+    stead.signal(libc::SIGTERM);
+    eventually("TERM was taken", || (status(stead.pid, "ShdPnd") == "0000000000000000").then_some(()));
+    fs::write(stead.dir().join("go"), "").expect("a file");
+    assert_eq!((stead.wait(), stead.read("saved")), (7, "saved\n".to_owned()));
 }
 
 #[test]
