@@ -18,9 +18,10 @@ pub struct SessionKey {
     pub kernel_session: Option<Pid>,
     /// Whether the leader that made the kernel session still exists.
     pub leader_lives: bool,
-    /// Device of the terminal, as long as our end is open: the kernel gives the
-    /// number to another terminal afterwards.
-    pub device: Option<u64>,
+    /// The kernel session that the terminal controls now, as long as our end is
+    /// open. Not the terminal's device number: other instances of devpts, that
+    /// of the host among them, give out the same ones.
+    pub on_terminal: Option<i32>,
 }
 
 /// A process at one moment: the start time tells it from a later one with the

@@ -87,7 +87,7 @@ pub struct People {
     ids: HashSet<SessionId>,
     tags: HashMap<Tag, SessionId>,
     kernel_sessions: HashMap<i32, (SessionId, bool)>,
-    devices: HashMap<(i32, i32), SessionId>,
+    on_terminals: HashMap<i32, SessionId>,
 }
 
 impl People {
@@ -100,7 +100,7 @@ impl People {
             ids: HashSet::new(),
             tags: HashMap::new(),
             kernel_sessions: HashMap::new(),
-            devices: HashMap::new(),
+            on_terminals: HashMap::new(),
         };
         keys.for_each(|key| people.add(&key));
         people
@@ -112,10 +112,7 @@ impl People {
         if let Some(session) = key.kernel_session {
             self.kernel_sessions.insert(session.raw(), (key.id, key.leader_lives));
         }
-        if let Some(device) = key.device {
-            let number = |n: u32| i32::try_from(n).unwrap_or(-1);
-            self.devices.insert((number(libc::major(device)), number(libc::minor(device))), key.id);
-        }
+        self.on_terminals.extend(key.on_terminal.filter(|session| *session > 0).map(|session| (session, key.id)));
     }
 
     /// Init's process id.
@@ -158,7 +155,7 @@ impl People {
             return Some(self.tags.get(&tag).map_or(Owner::Gone(Gone::Tagged(tag)), |id| Owner::Session(*id)));
         }
         self.by_kernel_session(stat)
-            .or_else(|| self.devices.get(&stat.tty_nr()).copied())
+            .or_else(|| self.on_terminals.get(&stat.session).copied())
             .map(Owner::Session)
             .or_else(|| self.by_marker(stat))
     }

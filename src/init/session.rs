@@ -18,7 +18,7 @@ use crate::sys::oom::OomScore;
 use crate::sys::process::{self, Pid};
 use crate::sys::service::{DescriptorLimit, raise_descriptor_limit};
 use crate::sys::spawn::Marks;
-use crate::sys::{pty, spawn};
+use crate::sys::{pty, spawn, terminal};
 
 /// Most bytes taken from one terminal in one turn of the loop, so that a flood
 /// delays neither a reap nor another terminal.
@@ -131,8 +131,6 @@ pub struct Session {
     pub rest_until: Option<Instant>,
     /// Bytes taken since the moment beside it.
     flow: (u64, Instant),
-    /// Device number of the terminal, while it is ours.
-    device: u64,
     /// Kernel session id, which is the leader's process id.
     kernel_session: Option<Pid>,
 }
@@ -172,7 +170,6 @@ impl Session {
             cgroup: None,
             rest_until: None,
             flow: (0, Instant::now()),
-            device: 0,
             kernel_session: None,
         })
     }
@@ -201,7 +198,6 @@ impl Session {
         self.kernel_session = Some(child.pid);
         self.report = Some(child.report);
         self.master = Some(pty.master);
-        self.device = pty.device;
         self.deadline = None;
         self.stop_requested = false;
         self.drain_since = None;
@@ -218,9 +214,7 @@ impl Session {
             id: self.record.id,
             kernel_session: self.kernel_session,
             leader_lives: self.leader.is_some(),
-            // The kernel can give the number to another terminal once ours is
-            // closed.
-            device: self.master.as_ref().map(|_| self.device),
+            on_terminal: self.master.as_ref().and_then(terminal::kernel_session),
         }
     }
 

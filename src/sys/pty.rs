@@ -15,8 +15,6 @@ pub struct Pty {
     pub master: OwnedFd,
     /// The program's end: the terminal.
     pub slave: OwnedFd,
-    /// The terminal's device number as /proc shows it in `tty_nr`.
-    pub device: u64,
 }
 
 /// Opens a pseudoterminal of `cols` by `rows` cells.
@@ -38,8 +36,7 @@ pub fn open(cols: u16, rows: u16) -> io::Result<Pty> {
     rustix::termios::tcsetattr(&slave, OptionalActions::Now, &termios)?;
     resize(&master, cols, rows)?;
     rustix::io::ioctl_fionbio(&master, true)?;
-    let device = rustix::fs::fstat(&slave)?.st_rdev;
-    Ok(Pty { master, slave, device })
+    Ok(Pty { master, slave })
 }
 
 /// Sets the size; the kernel sends SIGWINCH to the foreground process group.

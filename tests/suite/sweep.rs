@@ -153,6 +153,32 @@ fn who_came_from_outside_stays_whatever_it_carries() {
     scene.check();
 }
 
+/// Opens the terminal with the number `$n` of another instance of devpts (the
+/// host's is one), and becomes sleep(1) on it.
+const ELSEWHERE: &str =
+    r#"unshare --mount sh -c 'mount -t devpts -o newinstance,ptmxmode=0666 devpts /mnt && exec perl -e "$0" $n "$1"'"#;
+const OPEN_TERMINAL: &str = r#"use POSIX; my ($n, @masters) = shift; $^F = 1000; my $at = "";
+until ($at eq $n) { open my $m, "+<", "/mnt/ptmx" or die; push @masters, $m; my $number = pack "i", 0;
+  ioctl $m, 0x80045430, $number or die; $at = unpack "i", $number }
+my $unlock = pack "i", 0; ioctl $masters[-1], 0x40045431, $unlock or die;
+POSIX::setsid; open my $terminal, "+<", "/mnt/$n" or die; exec "sleep", @ARGV;"#;
+
+#[test]
+fn a_terminal_of_the_same_number_in_another_devpts_is_not_the_sessions() {
+    let quarterdeck = Quarterdeck::as_pid1(&[]);
+    let scene = Scene::around(&quarterdeck);
+    let (id, _) = scene.start("");
+    let terminal = stat(quarterdeck.leader(&id)).expect("it lives").tty;
+    let command = format!("n={} {ELSEWHERE} '{OPEN_TERMINAL}'", terminal & 0xff);
+    let orphan = orphan_from_outside(&quarterdeck, None, &command);
+    if let Some((pid, _)) = &orphan {
+        eventually("it is on its own terminal", || (stat(*pid)?.tty == terminal).then_some(()));
+    }
+    scene.api.remove(&id);
+    assert!(orphan.as_ref().is_none_or(|(pid, _)| is_alive(*pid)), "an orphan on another terminal was ended");
+    scene.check();
+}
+
 #[test]
 fn what_belongs_to_a_living_session_stays_whatever_it_carries() {
     let quarterdeck = Quarterdeck::as_pid1(&[]);
