@@ -25,6 +25,8 @@ use crate::model::sweep::{Cleaned, LISTED_MAX, Reason, SweepReport, Totals, Zomb
 const VICTIMS_MAX: usize = 64;
 /// Between looks whether they are carried out, should no SIGCHLD tell.
 const VICTIM_TICK: Duration = Duration::from_millis(20);
+/// Zombies told of in one turn of the loop: a parent may have left thousands.
+const ANNOUNCED_A_TURN: usize = 8;
 /// What a whole sweep may take.
 const SWEEP_MAX: Duration = Duration::from_secs(5);
 /// Sessions remembered after they are removed, to name them by their tag.
@@ -60,6 +62,7 @@ pub struct Sweeper {
     next_at: Option<Instant>,
     running: Option<Running>,
     zombies: HashMap<Member, Instant>,
+    unannounced: VecDeque<ZombieReport>,
     removed: VecDeque<SessionId>,
     pub(super) totals: Totals,
 }
@@ -72,6 +75,7 @@ impl Sweeper {
             next_at: now.checked_add(interval),
             running: None,
             zombies: HashMap::new(),
+            unannounced: VecDeque::new(),
             removed: VecDeque::new(),
             totals: Totals::default(),
         }
@@ -80,7 +84,8 @@ impl Sweeper {
     /// When there is something to do.
     pub fn deadline(&self, now: Instant) -> Option<Instant> {
         let tick = self.running.is_some().then(|| now + VICTIM_TICK);
-        tick.into_iter().chain(self.next_at).min()
+        let telling = (!self.unannounced.is_empty()).then_some(now);
+        tick.into_iter().chain(telling).chain(self.next_at).min()
     }
 
     /// No more sweeps; the one under way goes on to its end.
@@ -119,24 +124,30 @@ impl Sweeper {
     /// Which zombies there are, and since when, as far as sweeps have seen.
     fn note_zombies(&mut self, seen: Vec<Zombie>) -> Vec<ZombieReport> {
         let now = Instant::now();
+        let uptime = procfs::Uptime::current().map_or(0, |uptime| uptime.uptime_duration().as_secs());
         let before = std::mem::take(&mut self.zombies);
         let mut reports = Vec::new();
         for zombie in seen {
             let since = before.get(&zombie.member).copied().unwrap_or(now);
             self.zombies.insert(zombie.member, since);
-            let report = report(&zombie, now.duration_since(since));
+            let report = report(&zombie, uptime, now.duration_since(since));
             if !before.contains_key(&zombie.member) {
-                announce(&report);
+                self.unannounced.push_back(report.clone());
             }
             reports.push(report);
         }
+        self.announce_some();
         reports
+    }
+
+    fn announce_some(&mut self) {
+        let count = self.unannounced.len().min(ANNOUNCED_A_TURN);
+        self.unannounced.drain(..count).for_each(|zombie| announce(&zombie));
     }
 }
 
-fn report(zombie: &Zombie, since: Duration) -> ZombieReport {
+fn report(zombie: &Zombie, uptime: u64, since: Duration) -> ZombieReport {
     let ticks = procfs::ticks_per_second().max(1);
-    let uptime = procfs::Uptime::current().map_or(0, |uptime| uptime.uptime_duration().as_secs());
     ZombieReport {
         pid: zombie.member.pid().raw().unsigned_abs(),
         parent_pid: zombie.parent.unsigned_abs(),
@@ -166,6 +177,7 @@ impl Init {
             self.inspector.want_sweep(None);
         }
         self.check_victims();
+        self.sweeper.announce_some();
     }
 
     /// A scan for a sweep is complete.
