@@ -119,10 +119,7 @@ impl Init {
                 }
             }
             Step::KillAgain => drop(drain::kill_everybody(server)),
-            Step::EndServer => {
-                self.server.retire();
-                self.server.send(&ToServer::Goodbye, &[]);
-            }
+            Step::EndServer => self.server.take_leave(),
             Step::KillServer => self.server.signal(Signal::KILL),
         }
     }

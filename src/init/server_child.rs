@@ -124,6 +124,16 @@ impl ServerChild {
         self.starts.saturating_sub(1)
     }
 
+    /// Takes leave of the server. One that is still starting could not hear it,
+    /// serves nobody, and would only be waited for.
+    pub fn take_leave(&mut self) {
+        self.retire();
+        match &self.process {
+            Some(process) if !process.is_introduced() => process.signal(Signal::KILL),
+            _ => self.send(&ToServer::Goodbye, &[]),
+        }
+    }
+
     /// Starts no more servers.
     pub fn retire(&mut self) {
         self.start_at = None;

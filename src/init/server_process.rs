@@ -78,6 +78,13 @@ impl ServerProcess {
         self.pid
     }
 
+    /// Whether it has said which language it speaks, so that it can be told
+    /// anything.
+    #[must_use]
+    pub fn is_introduced(&self) -> bool {
+        self.is_introduced
+    }
+
     /// The link, and whether messages wait to be sent.
     #[must_use]
     pub fn link(&self) -> Option<(BorrowedFd<'_>, bool)> {

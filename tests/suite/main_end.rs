@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 
 use crate::support::process::{children, is_alive, status};
 use crate::support::stead::{Init, Start};
-use crate::support::{Form, Quarterdeck, Setup, eventually};
+use crate::support::{Form, Quarterdeck, Setup, eventually, quarterdeck};
 
 /// A main command that leaves a helper behind, which needs a moment to save
 /// its file when it is asked to end, and ends with 7.
@@ -151,6 +151,20 @@ fn with_the_api_the_containers_end_is_the_main_commands() {
     client.wait_until("told of the shutdown", |view| view.of_type("server.shutdown").count() == 1);
     assert_eq!(quarterdeck.wait().code(), Some(11));
     assert!(quarterdeck.dir().join("ended").exists());
+}
+
+#[test]
+fn with_the_api_a_short_main_command_does_not_wait_for_a_server_that_starts() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let socket = dir.path().join("api.sock").display().to_string();
+    let took = |_| {
+        let began = Instant::now();
+        let args = ["init", "--no-auth", "--listen", "127.0.0.1:0", "--socket", &socket, "--", "sh", "-c", "exit 7"];
+        assert_eq!(quarterdeck::run(args).status.code(), Some(7));
+        began.elapsed()
+    };
+    // One that is waited for in vain has 800 ms each time.
+    assert!((0..10).map(took).any(|time| time < Duration::from_millis(750)));
 }
 
 #[test]
