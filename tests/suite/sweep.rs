@@ -53,8 +53,10 @@ fn orphan_from_outside(quarterdeck: &Quarterdeck, carries: Option<&str>, command
     let mut enter = Guest::command(quarterdeck)?;
     enter.arg("env").arg("-i").arg("PATH=/usr/bin:/bin").args(marker).args(["/bin/sh", "-c", &script]);
     assert!(enter.stdin(Stdio::null()).stdout(Stdio::null()).status().expect("nsenter(1)").success());
-    let is_adopted = |pid: &i32| stat(*pid).is_some_and(|stat| stat.parent == quarterdeck.init);
-    let pid = eventually("init has adopted it", || with_argument(&mark).into_iter().find(is_adopted));
+    // Before that it is still setsid(1), or whatever else prepares the ground.
+    let is_sleep = |pid: i32| process::arguments(pid).first().is_some_and(|name| name == "sleep");
+    let is_adopted = |pid: &i32| is_sleep(*pid) && stat(*pid).is_some_and(|stat| stat.parent == quarterdeck.init);
+    let pid = eventually("init has adopted it, and it sleeps", || with_argument(&mark).into_iter().find(is_adopted));
     Some((pid, mark))
 }
 
