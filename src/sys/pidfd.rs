@@ -1,7 +1,7 @@
 //! Handles of processes that can't be mistaken, `pidfd_open(2)`.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use rustix::process::{PidfdFlags, pidfd_open};
 
@@ -41,12 +41,5 @@ impl Pidfd {
             )
         };
         if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-    }
-}
-
-impl AsFd for Pidfd {
-    /// Readable once the process has ended.
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
     }
 }

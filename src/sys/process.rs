@@ -10,7 +10,7 @@ use crate::model::signal::Signal;
 pub struct Pid(rustix::process::Pid);
 
 impl Pid {
-    /// The id `raw`, if it can be one of a process other than init.
+    /// The id `raw`, if it can be one of a process.
     #[must_use]
     pub fn new(raw: i32) -> Option<Self> {
         if raw < 1 {
