@@ -56,6 +56,8 @@ pub struct ServerChild {
     path: PathBuf,
     /// The file that is executed, whatever lies at the path by now.
     binary: OwnedFd,
+    /// The one before, until a server of the present one has served.
+    fallback: Option<OwnedFd>,
     process: Option<ServerProcess>,
     candidate: Option<Candidate>,
     /// Killed and not reaped yet; nobody counts their ends.
@@ -84,6 +86,7 @@ impl ServerChild {
         Ok(Self {
             path,
             binary,
+            fallback: None,
             process: None,
             candidate: None,
             retired: Vec::new(),
@@ -143,6 +146,7 @@ impl ServerChild {
     /// The server accepts connections: it works.
     pub fn is_serving(&mut self, now: Instant) {
         self.down_since = None;
+        self.fallback = None;
         self.serving_since = Some(now);
     }
 
@@ -236,6 +240,16 @@ impl ServerChild {
         // short its life was.
         let is_killed = status == ExitStatus::Signal(KILLED);
         let served = self.serving_since.take().map(|since| now.duration_since(since));
+        if let (None, Some(before)) = (served, self.fallback.take()) {
+            tracing::error!(
+                program = %self.path.display(),
+                ?status,
+                "The new API server ended before it served; going back to the program before it"
+            );
+            self.binary = before;
+            self.start_at = Some(now);
+            return;
+        }
         let has_worked = served.is_some_and(|time| is_killed || time >= WORKED);
         if has_worked {
             self.backoff = BACKOFF_FIRST;
@@ -349,7 +363,8 @@ impl ServerChild {
         }
         self.forget_process(now);
         self.start_at = None;
-        self.binary = binary;
+        let before = std::mem::replace(&mut self.binary, binary);
+        self.fallback.get_or_insert(before);
         self.take_over(process);
         true
     }

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::support::quarterdeck::{BINARY, Setup};
 use crate::support::{Client, Form, Quarterdeck, eventually};
+use quarterdeck::link::message::VERSION;
 
 /// A program that was installed somewhere.
 struct Installed {
@@ -139,6 +140,25 @@ fn a_binary_of_another_link_version_is_refused() {
         installed.replace_by(&installed.compile(r#"write(3, "QD\xfe\x7f", 4); for (;;) pause();"#));
     };
     is_refused(speaks, &["link version 32766", "restart the container"]);
+}
+
+/// It says that it speaks the language, so it gets the place, and is of no use.
+#[test]
+fn after_a_binary_that_never_serves_the_one_before_comes_back() {
+    let installed = Installed::new();
+    let (quarterdeck, mut client, id) = installed.start();
+    let before = file_of(quarterdeck.server());
+    let introduction = format!("char word[] = {{'Q', 'D', {}, {}}};", VERSION & 0xff, VERSION >> 8);
+    let useless = installed.compile(&format!("{introduction} write(3, word, 4); usleep(50000); return 1;"));
+    installed.replace_by(&useless);
+    quarterdeck.signal(Signal::SIGUSR2);
+    client.wait_until_lost();
+    client.reconnect(Form::Json);
+    echoes(&mut client, &id, "again");
+    assert_eq!(file_of(quarterdeck.server()), before);
+    quarterdeck
+        .log()
+        .wait_for_message("The new API server ended before it served; going back to the program before it");
 }
 
 #[test]
