@@ -39,6 +39,8 @@ pub struct MemoryReading {
     pub active_file: u64,
     /// Kernel slab that can be dropped.
     pub slab_reclaimable: u64,
+    /// Swap used, where it is counted; not part of the raw counter.
+    pub swap: Option<u64>,
     /// Where it was read.
     pub source: Source,
 }
@@ -86,6 +88,7 @@ mod tests {
             inactive_file: 500,
             active_file: 300,
             slab_reclaimable: 40,
+            swap: Some(7),
             source: Source::Cgroup2,
         };
         assert_eq!(reading.used(), 150);

@@ -1,7 +1,13 @@
 //! What the container uses. Readings on demand; levels, history and
 //! admission build on these.
 
-mod cgroup;
+pub mod file;
+#[cfg(test)]
+mod fixture;
+pub mod memory;
+pub mod place;
+pub mod reading;
+pub mod usage;
 
 use std::path::Path;
 
@@ -15,7 +21,7 @@ const CRITICAL_PERCENT: f64 = 93.0;
 /// A fresh reading of the container's memory.
 #[must_use]
 pub fn read_memory() -> MemoryReading {
-    cgroup::read(Path::new("/"))
+    reading::Sampler::new(Path::new("/"), None).fresh_memory()
 }
 
 /// How full the memory is.
