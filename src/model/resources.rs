@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// How full the memory is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MemoryLevel {
     /// Below the warning threshold.

@@ -1,37 +1,35 @@
-//! What the container uses. Readings on demand; levels, history and
-//! admission build on these.
+//! What the container uses: readings, levels, history and forecast.
 
 pub mod file;
 #[cfg(test)]
 mod fixture;
+pub mod forecast;
+pub mod history;
+pub mod level;
 pub mod memory;
 pub mod place;
 pub mod reading;
 pub mod usage;
+pub mod zombies;
 
 use std::path::Path;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use crate::model::resources::{MemoryLevel, MemoryReading};
-
-/// Default share of the limit from which people are warned, in percent.
-const WARN_PERCENT: f64 = 87.0;
-/// Default share of the limit from which memory is critical, in percent.
-const CRITICAL_PERCENT: f64 = 93.0;
+use level::Thresholds;
+use reading::Sampler;
+use zombies::ZombieCount;
 
 /// A fresh reading of the container's memory.
 #[must_use]
 pub fn read_memory() -> MemoryReading {
-    reading::Sampler::new(Path::new("/"), None).fresh_memory()
+    Sampler::new(Path::new("/"), None).fresh_memory()
 }
 
 /// How full the memory is.
 #[must_use]
 pub fn level(memory: &MemoryReading) -> MemoryLevel {
-    match memory.used_percent() {
-        percent if percent >= CRITICAL_PERCENT => MemoryLevel::Critical,
-        percent if percent >= WARN_PERCENT => MemoryLevel::Warning,
-        _ => MemoryLevel::Normal,
-    }
+    Thresholds::default().level_of(memory.used_percent())
 }
 
 /// Resident memory of this process in bytes, `proc_pid_statm(5)`.
@@ -41,9 +39,10 @@ pub fn own_resident_bytes() -> u64 {
     statm.map_or(0, |s| s.resident * procfs::page_size())
 }
 
-/// Processes that ended and were not waited for by their parent.
+/// Processes that ended and were not waited for by their parent, as of the
+/// last seconds.
 #[must_use]
 pub fn zombie_count() -> usize {
-    let all = procfs::process::all_processes().into_iter().flatten().flatten();
-    all.filter_map(|p| p.stat().ok()).filter(|s| s.state == 'Z' && s.num_threads <= 1).count()
+    static COUNT: LazyLock<Mutex<ZombieCount>> = LazyLock::new(|| Mutex::new(ZombieCount::new(Path::new("/"))));
+    COUNT.lock().unwrap_or_else(PoisonError::into_inner).get()
 }
