@@ -5,6 +5,8 @@ pub mod file;
 mod fixture;
 pub mod forecast;
 pub mod history;
+#[cfg(test)]
+mod kinds;
 pub mod level;
 pub mod memory;
 pub mod place;
