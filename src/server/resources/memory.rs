@@ -16,6 +16,8 @@ pub struct GroupFiles {
     swap: Option<KeptFile>,
     events: Option<KeptFile>,
     pressure: Option<KeptFile>,
+    /// Kernel memory, version 1.
+    kernel: Option<KeptFile>,
 }
 
 /// What the kernel did about memory that ran out.
@@ -37,15 +39,16 @@ impl GroupFiles {
             Version::V2 => ("memory.current", "memory.max", "memory.events"),
             Version::V1 => ("memory.usage_in_bytes", "memory.limit_in_bytes", "memory.oom_control"),
         };
-        let v2 = |name| (place.version == Version::V2).then(|| KeptFile::existing(own.join(name))).flatten();
+        let only = |version, name| (place.version == version).then(|| KeptFile::existing(own.join(name))).flatten();
         Self {
             version: place.version,
             current: KeptFile::new(own.join(current)),
             stat: KeptFile::new(own.join("memory.stat")),
             limits: place.dirs.iter().filter_map(|dir| KeptFile::existing(dir.join(limit))).collect(),
-            swap: v2("memory.swap.current"),
+            swap: only(Version::V2, "memory.swap.current"),
             events: KeptFile::existing(own.join(events)),
-            pressure: v2("memory.pressure"),
+            pressure: only(Version::V2, "memory.pressure"),
+            kernel: only(Version::V1, "memory.kmem.usage_in_bytes"),
         }
     }
 
@@ -74,8 +77,7 @@ impl GroupFiles {
                 limit: field(stat, "hierarchical_memory_limit").unwrap_or(u64::MAX),
                 inactive_file: total("inactive_file", "total_inactive_file"),
                 active_file: total("active_file", "total_active_file"),
-                // Kernel memory is in `usage_in_bytes`, but version 1 does not
-                // say what part of it could be reclaimed.
+                // Told by no file of version 1: see `kernel`.
                 slab_reclaimable: 0,
                 swap: field(stat, "total_swap").or_else(|| field(stat, "swap")),
                 source: Source::Cgroup1,
@@ -86,6 +88,11 @@ impl GroupFiles {
             reading.swap = swap.read(buffer).ok().and_then(number);
         }
         Ok(reading)
+    }
+
+    /// Kernel memory that is in the raw counter, version 1.
+    pub fn kernel(&mut self, buffer: &mut [u8]) -> Option<u64> {
+        number(self.kernel.as_mut()?.read(buffer).ok()?)
     }
 
     /// Kernel OOM kills so far, where they are counted.
@@ -108,6 +115,19 @@ pub fn smallest(files: &mut [KeptFile], buffer: &mut [u8]) -> u64 {
     numbers.min().unwrap_or(u64::MAX)
 }
 
+/// How much of `kernel` bytes charged to a version 1 group can be reclaimed, at
+/// the least: what the whole machine can't reclaim may be all in this group.
+///
+/// Walking a large tree of files charges hundreds of megabytes of directory
+/// entries, and version 1 does not tell them from what must stay.
+pub fn reclaimable_at_least(kernel: u64, file: &mut KeptFile, buffer: &mut [u8]) -> u64 {
+    let Ok(text) = file.read(buffer) else { return 0 };
+    let kept = ["SUnreclaim", "KernelStack", "PageTables", "SecPageTables", "Percpu", "VmallocUsed"];
+    let Some(slab) = meminfo(text, kept[0]) else { return 0 };
+    let others: u64 = kept[1..].iter().filter_map(|name| meminfo(text, name)).sum();
+    kernel.saturating_sub(slab.saturating_add(others)).min(meminfo(text, "SReclaimable").unwrap_or(0))
+}
+
 /// The whole machine's memory, as `/proc/meminfo` tells it.
 ///
 /// # Errors
@@ -125,4 +145,32 @@ pub fn host(file: &mut KeptFile, buffer: &mut [u8]) -> Result<MemoryReading, Tro
         swap: meminfo(text, "SwapTotal").map(|swap| swap.saturating_sub(bytes("SwapFree"))),
         source: Source::Host,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::Tree;
+    use super::*;
+
+    #[test]
+    fn kernel_memory_is_reclaimable_beyond_what_the_machine_must_keep() {
+        let tree = Tree::new(&[("meminfo", "")]);
+        let (mut file, mut buffer) = (KeptFile::new(tree.path("meminfo")), [0; 256]);
+        for (meminfo, expected) in [
+            ("SReclaimable: 800 kB\nSUnreclaim: 100 kB\nPageTables: 50 kB\n", 500_000 - 150 * 1024),
+            ("SReclaimable: 800 kB\nSUnreclaim: 600 kB\n", 0),
+            ("SReclaimable: 10 kB\nSUnreclaim: 0 kB\n", 10 * 1024),
+            ("SReclaimable: 800 kB\n", 0),
+        ] {
+            tree.write("meminfo", meminfo);
+            assert_eq!(reclaimable_at_least(500_000, &mut file, &mut buffer), expected, "{meminfo}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_does_not_say_its_size_is_no_reading() {
+        let tree = Tree::new(&[("meminfo", "MemFree: 1 kB\n")]);
+        let mut buffer = [0; 256];
+        assert_eq!(host(&mut KeptFile::new(tree.path("meminfo")), &mut buffer), Err(Trouble::Unreadable));
+    }
 }

@@ -140,10 +140,12 @@ impl Sampler {
     }
 
     fn read_memory(&mut self) -> Result<MemoryReading, Trouble> {
-        match &mut self.group {
-            Some(group) => group.read(&mut self.buffer),
-            None => memory::host(&mut self.meminfo, &mut self.buffer),
+        let Some(group) = &mut self.group else { return memory::host(&mut self.meminfo, &mut self.buffer) };
+        let mut reading = group.read(&mut self.buffer)?;
+        if let Some(kernel) = group.kernel(&mut self.buffer) {
+            reading.slab_reclaimable = memory::reclaimable_at_least(kernel, &mut self.meminfo, &mut self.buffer);
         }
+        Ok(reading)
     }
 
     /// Finds the places anew and opens other files if they changed.
@@ -280,6 +282,10 @@ mod tests {
         tree.write("sys/fs/cgroup/memory/memory.stat", "inactive_file 1\nactive_file 2\nswap 3\n");
         let bare = sampler.fresh_memory();
         assert_eq!((bare.used(), bare.swap, bare.limit), (697, Some(3), 1_024_000));
+        tree.write("proc/meminfo", "MemTotal: 1000 kB\nSReclaimable: 400 kB\nSUnreclaim: 1 kB\n");
+        tree.write("sys/fs/cgroup/memory/memory.kmem.usage_in_bytes", "1324\n");
+        let known = Sampler::new(tree.root(), None).fresh_memory();
+        assert_eq!((known.slab_reclaimable, known.used()), (300, 397), "kernel memory that can be reclaimed");
     }
 
     #[test]
