@@ -11,7 +11,9 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::model::forwarding::Rewrite;
+use crate::model::percent::Percent;
 use crate::model::settings::{LogFormat, LogLevel};
+
 use crate::model::signal::Signal;
 
 /// The init for containers that run agents.
@@ -85,6 +87,25 @@ pub struct InitArgs {
     #[arg(long, env = "QUARTERDECK_SWEEP_INTERVAL", default_value = "60s", value_parser = interval,
           value_name = "TIME")]
     pub sweep_interval: Duration,
+        /// Memory that may be used, if the container's own limit is higher or cannot be found
+    #[arg(long, env = "QUARTERDECK_MEMORY_LIMIT", value_parser = memory, value_name = "SIZE")]
+    pub memory_limit: Option<ByteSize>,
+    /// Share of the memory limit from which to warn
+    #[arg(long, env = "QUARTERDECK_WARN_PERCENT", default_value = "87", value_name = "PERCENT")]
+    pub warn_percent: Percent,
+    /// Share of the memory limit from which no new session is taken
+    #[arg(long, env = "QUARTERDECK_CRITICAL_PERCENT", default_value = "93", value_name = "PERCENT")]
+    pub critical_percent: Percent,
+    /// How often to log and count everything; memory itself is looked at several times a second
+    #[arg(long, env = "QUARTERDECK_MONITOR_INTERVAL", default_value = "30s", value_parser = interval,
+          value_name = "TIME")]
+    pub monitor_interval: Duration,
+    /// Most memory of one session; needs cgroup v2 that init can write [default: none]
+    #[arg(long, env = "QUARTERDECK_SESSION_MEMORY_MAX", value_parser = memory, value_name = "SIZE")]
+    pub session_memory_max: Option<ByteSize>,
+    /// Most processes and threads of one session; needs cgroup v2 that init can write [default: none]
+    #[arg(long, env = "QUARTERDECK_SESSION_PIDS_MAX", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub session_pids_max: Option<u32>,
     /// The main command and what concerns it.
     #[command(flatten)]
     pub main: MainArgs,
@@ -235,6 +256,11 @@ fn interval(text: &str) -> Result<Duration, String> {
     if time >= INTERVAL_MIN { Ok(time) } else { Err("give a time of at least 1s".into()) }
 }
 
+fn memory(text: &str) -> Result<ByteSize, String> {
+    let size: ByteSize = text.parse().map_err(|_| "give a size such as 2GiB or 512MiB".to_owned())?;
+    if size >= ByteSize::mib(1) { Ok(size) } else { Err("give a size of at least 1MiB".into()) }
+}
+
 fn scrollback(text: &str) -> Result<ByteSize, String> {
     let size: ByteSize = text.parse().map_err(|_| "give a size such as 4MiB or 512KiB".to_owned())?;
     let range = ByteSize::kib(128)..=ByteSize::gib(1);
@@ -301,7 +327,12 @@ mod tests {
             (&["init", "--log-level", "loud"], "loud"),
             (&["init", "--session-command", ""], "empty"),
             (&["init", "--session-command", "a 'b"], "quote"),
+                        (&["init", "--memory-limit", "12"], "1MiB"),
+            (&["init", "--warn-percent", "101"], "100"),
+            (&["init", "--critical-percent", "0"], "0.1"),
+            (&["init", "--session-pids-max", "0"], "1.."),
             (&["sail"], "sail"),
+
         ] {
             let line = wrong(args);
             assert!(line.contains(named) && !line.contains('\n'), "{line}");

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::cli::{CommandLine, InitArgs, MainArgs, NoAuth};
 use crate::model::forwarding::Forwarding;
-use crate::model::settings::{LogFormat, LogLevel, LogSettings, Settings};
+use crate::model::settings::{LogFormat, LogLevel, LogSettings, ResourceSettings, Settings};
 use crate::model::signal::Signal;
 use crate::ring::layout::Capacity;
 
@@ -42,8 +42,19 @@ pub struct Config {
     pub standing: Standing,
     /// Whether to tell of every orphan reaped.
     pub warn_on_reap: bool,
+        /// What one session may use.
+    pub session_limits: SessionLimits,
     /// What the server gets to know.
     pub settings: Settings,
+}
+
+/// What one session may use, where its cgroup can be limited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SessionLimits {
+    /// Bytes of memory, `memory.max`.
+    pub memory: Option<u64>,
+    /// Processes and threads, `pids.max`.
+    pub pids: Option<u32>,
 }
 
 /// Everything init without an API decides by.
@@ -139,7 +150,14 @@ impl Config {
     /// # Errors
     /// A directory that does not exist, or can't be found out.
     fn decide(args: InitArgs, now: u64) -> Result<Self, ConfigError> {
-        let state_dir = args.state_dir.or_else(default_state_dir);
+                let state_dir = args.state_dir.or_else(default_state_dir);
+        if args.warn_percent >= args.critical_percent {
+            return Err(ConfigError(format!(
+                "--warn-percent {} must be below --critical-percent {}",
+                args.warn_percent, args.critical_percent
+            )));
+        }
+
         Ok(Self {
             listen: args.listen,
             sockets: socket_candidates(args.socket.as_deref(), state_dir.as_deref()),
@@ -148,7 +166,12 @@ impl Config {
             scrollback: Capacity::at_least(args.scrollback.as_u64()),
             stop_grace: args.stop_grace,
             shutdown_grace: args.shutdown_grace,
-            sweep_interval: args.sweep_interval,
+                        sweep_interval: args.sweep_interval,
+            session_limits: SessionLimits {
+                memory: args.session_memory_max.map(|size| size.as_u64()),
+                pids: args.session_pids_max,
+            },
+
             standing: standing(&args.main),
             warn_on_reap: args.main.warn_on_reap,
             main: if args.main.command.is_empty() { None } else { Some(main_settings(args.main)) },
@@ -160,8 +183,15 @@ impl Config {
                 log: LogSettings {
                     level: args.log_level.into(),
                     format: args.log_format.map_or_else(default_format, Into::into),
-                    dir: args.log_dir,
+                                        dir: args.log_dir,
                 },
+                resources: ResourceSettings {
+                    memory_limit: args.memory_limit.map(|size| size.as_u64()),
+                    warn: args.warn_percent,
+                    critical: args.critical_percent,
+                    interval_ms: u64::try_from(args.monitor_interval.as_millis()).unwrap_or(u64::MAX),
+                },
+
             },
         })
     }

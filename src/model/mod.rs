@@ -5,6 +5,7 @@
 
 pub mod forwarding;
 pub mod id;
+pub mod percent;
 pub mod resources;
 pub mod session;
 pub mod settings;

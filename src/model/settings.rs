@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::percent::Percent;
+
+
 /// Form of the log lines on stderr.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LogFormat {
@@ -48,6 +51,21 @@ pub struct Settings {
     pub workspace: String,
     /// When init started, milliseconds since the Unix epoch.
     pub started_at: u64,
-    /// Logging.
+        /// Logging.
     pub log: LogSettings,
+    /// What counts as much memory.
+    pub resources: ResourceSettings,
+}
+
+/// What counts as much memory, and how often everything is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceSettings {
+    /// Bytes that may be used, if that is less than the container's own limit.
+    pub memory_limit: Option<u64>,
+    /// From where to warn.
+    pub warn: Percent,
+    /// From where no new session is taken; above `warn`.
+    pub critical: Percent,
+    /// Milliseconds between two full cycles.
+    pub interval_ms: u64,
 }
