@@ -87,7 +87,7 @@ pub struct InitArgs {
     #[arg(long, env = "QUARTERDECK_SWEEP_INTERVAL", default_value = "60s", value_parser = interval,
           value_name = "TIME")]
     pub sweep_interval: Duration,
-        /// Memory that may be used, if the container's own limit is higher or cannot be found
+    /// Memory that may be used, if the container's own limit is higher or cannot be found
     #[arg(long, env = "QUARTERDECK_MEMORY_LIMIT", value_parser = memory, value_name = "SIZE")]
     pub memory_limit: Option<ByteSize>,
     /// Share of the memory limit from which to warn
@@ -327,12 +327,11 @@ mod tests {
             (&["init", "--log-level", "loud"], "loud"),
             (&["init", "--session-command", ""], "empty"),
             (&["init", "--session-command", "a 'b"], "quote"),
-                        (&["init", "--memory-limit", "12"], "1MiB"),
+            (&["init", "--memory-limit", "12"], "1MiB"),
             (&["init", "--warn-percent", "101"], "100"),
             (&["init", "--critical-percent", "0"], "0.1"),
             (&["init", "--session-pids-max", "0"], "1.."),
             (&["sail"], "sail"),
-
         ] {
             let line = wrong(args);
             assert!(line.contains(named) && !line.contains('\n'), "{line}");

@@ -42,7 +42,7 @@ pub struct Config {
     pub standing: Standing,
     /// Whether to tell of every orphan reaped.
     pub warn_on_reap: bool,
-        /// What one session may use.
+    /// What one session may use.
     pub session_limits: SessionLimits,
     /// What the server gets to know.
     pub settings: Settings,
@@ -150,7 +150,7 @@ impl Config {
     /// # Errors
     /// A directory that does not exist, or can't be found out.
     fn decide(args: InitArgs, now: u64) -> Result<Self, ConfigError> {
-                let state_dir = args.state_dir.or_else(default_state_dir);
+        let state_dir = args.state_dir.or_else(default_state_dir);
         if args.warn_percent >= args.critical_percent {
             return Err(ConfigError(format!(
                 "--warn-percent {} must be below --critical-percent {}",
@@ -166,7 +166,7 @@ impl Config {
             scrollback: Capacity::at_least(args.scrollback.as_u64()),
             stop_grace: args.stop_grace,
             shutdown_grace: args.shutdown_grace,
-                        sweep_interval: args.sweep_interval,
+            sweep_interval: args.sweep_interval,
             session_limits: SessionLimits {
                 memory: args.session_memory_max.map(|size| size.as_u64()),
                 pids: args.session_pids_max,
@@ -183,7 +183,7 @@ impl Config {
                 log: LogSettings {
                     level: args.log_level.into(),
                     format: args.log_format.map_or_else(default_format, Into::into),
-                                        dir: args.log_dir,
+                    dir: args.log_dir,
                 },
                 resources: ResourceSettings {
                     memory_limit: args.memory_limit.map(|size| size.as_u64()),
@@ -191,7 +191,6 @@ impl Config {
                     critical: args.critical_percent,
                     interval_ms: u64::try_from(args.monitor_interval.as_millis()).unwrap_or(u64::MAX),
                 },
-
             },
         })
     }

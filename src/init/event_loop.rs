@@ -222,7 +222,11 @@ impl Init {
                 Some(Meaning::Shutdown) => self.ask_shutdown(),
                 Some(Meaning::Replace) if self.shutdown.has_begun() => {}
                 Some(Meaning::Replace) => self.server.renew(Instant::now(), &self.ground),
-                Some(Meaning::Sweep) => self.inspector.want_sweep(None),
+                Some(Meaning::Sweep) => {
+                    self.inspector.want_sweep(None);
+                    self.server.send(&ToServer::Cycle, &[]);
+                }
+
                 // Nothing to read again in this version; caught all the same,
                 // so that it never ends init.
                 Some(Meaning::Hangup) | None => {}

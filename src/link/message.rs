@@ -12,7 +12,7 @@ use crate::model::spec::{SessionSpec, SpawnFailure, TerminalSize};
 use crate::model::sweep::{Cleaned, SweepReport, Totals};
 
 /// Changed whenever a message changes its meaning or shape.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 
 /// Without a push for so long, the server's alarm rings.
 pub const LIFE_SIGN: Duration = Duration::from_secs(3);
@@ -47,6 +47,8 @@ pub enum ToServer {
     Cleaned(Cleaned),
     /// A sweep is finished; what init has done so far.
     Swept(Totals),
+    /// Somebody asked for a whole look at the resources now.
+    Cycle,
     /// Say [`ToInit::Pong`], to show that you work.
     Ping,
     /// The shutdown has begun; sessions get this long.

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use super::percent::Percent;
 
-
 /// Form of the log lines on stderr.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LogFormat {
@@ -51,7 +50,7 @@ pub struct Settings {
     pub workspace: String,
     /// When init started, milliseconds since the Unix epoch.
     pub started_at: u64,
-        /// Logging.
+    /// Logging.
     pub log: LogSettings,
     /// What counts as much memory.
     pub resources: ResourceSettings,

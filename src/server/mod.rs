@@ -8,6 +8,7 @@ pub mod http;
 mod link;
 mod pace;
 mod registry;
+pub mod resource_view;
 pub mod resources;
 pub mod session;
 pub mod view;
@@ -25,6 +26,7 @@ use crate::logging;
 use crate::model::settings::{LogFormat, LogLevel, Settings};
 use link::{Greeting, Link};
 use registry::Registry;
+use resources::monitor::Monitor;
 
 /// How long clients get to take the last bytes after goodbye.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -36,6 +38,8 @@ pub struct App {
     pub link: Arc<Link>,
     /// Facts, as init tells them.
     pub registry: Arc<Registry>,
+    /// What the container uses.
+    pub monitor: Arc<Monitor>,
     /// From init's command line.
     pub settings: Arc<Settings>,
     /// How many servers came before this one.
@@ -99,7 +103,15 @@ async fn try_serve(link: OwnedFd) -> Result<(), String> {
     crate::sys::sched::prefer_short_slices();
     let link = Arc::new(link);
     let registry = Arc::new(Registry::new(restarts, nudge));
-    let app = App { link: Arc::clone(&link), registry: Arc::clone(&registry), settings: Arc::new(settings), restarts };
+    let monitor = Arc::new(Monitor::new(settings.resources)?);
+    let app = App {
+        link: Arc::clone(&link),
+        registry: Arc::clone(&registry),
+        monitor: Arc::clone(&monitor),
+        settings: Arc::new(settings),
+        restarts,
+    };
+
     // Everything init has to say about the sessions of today comes before the
     // first connection is accepted.
     while !registry.take(link.receive().await?) {}
@@ -112,6 +124,8 @@ async fn try_serve(link: OwnedFd) -> Result<(), String> {
         "API server started"
     );
     tokio::spawn(registry::keep_pace(Arc::clone(&registry)));
+    tokio::spawn(Arc::clone(&monitor).watch(Arc::clone(&registry)));
+
     while !registry.has_goodbye() {
         registry.take(link.receive().await?);
     }

@@ -92,6 +92,8 @@ pub struct Registry {
     totals: Mutex<Totals>,
     connections: AtomicUsize,
     connection_closed: Notify,
+    /// Rings when somebody asked for a whole look at the resources.
+    pub cycle_asked: Notify,
 }
 
 /// Counts an open WebSocket while it lives.
@@ -118,6 +120,7 @@ impl Registry {
             totals: Mutex::default(),
             connections: AtomicUsize::new(0),
             connection_closed: Notify::new(),
+            cycle_asked: Notify::new(),
         }
     }
 
@@ -177,6 +180,7 @@ impl Registry {
             ToServer::Cleaned(cleaned) => self.publish(|next| next.note(cleaned)),
             ToServer::Swept(totals) => *self.totals() = totals,
             ToServer::HelloDone => return true,
+            ToServer::Cycle => self.cycle_asked.notify_one(),
             // Handled by the link before it gets here, or not expected twice.
             ToServer::Reply(..) | ToServer::Ping | ToServer::Hello { .. } => {}
         }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::link::message::Refusal;
 use crate::model::id::NameError;
 use crate::server::link::RequestError;
+use crate::server::resources::room::Shortage;
 
 /// An error as clients get it.
 #[derive(Clone, Debug)]
@@ -47,6 +48,11 @@ impl ApiError {
     /// The machine-readable code.
     pub fn code(&self) -> &'static str {
         self.body.code
+    }
+
+    /// The error for a person who asks why: its details if they are words.
+    pub fn reason(&self) -> String {
+        self.body.details.as_str().map_or_else(|| self.message(), str::to_owned)
     }
 
     /// What happened, and what to do next, in one text.
@@ -132,6 +138,22 @@ impl ApiError {
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "INTERNAL", message)
             .suggest("Look at the log of the container.")
+    }
+
+    /// 503: something that a new session needs is nearly used up.
+    pub fn short(shortage: Shortage) -> Self {
+        let refused = |code, message| Self::new(StatusCode::SERVICE_UNAVAILABLE, "resource", code, message);
+        match shortage {
+            Shortage::Memory { percent } => refused("RESOURCE_EXHAUSTED", "Maximum resource capacity reached")
+                .details(format!("Memory usage is at {percent:.0}%. Cannot create new sessions."))
+                .suggest("Close idle sessions before creating new ones."),
+            Shortage::Tasks { current, max } => refused("TASKS_EXHAUSTED", "Process limit nearly reached")
+                .details(format!("{current} of {max} processes and threads exist. Cannot create new sessions."))
+                .suggest("Close idle sessions, end programs that run too many processes, or raise the container's pids limit."),
+            Shortage::Descriptors { open, max } => refused("DESCRIPTORS_EXHAUSTED", "Descriptor limit nearly reached")
+                .details(format!("{open} of {max} file descriptors are open. Cannot create new sessions."))
+                .suggest("Close idle connections and sessions, or raise the limit of open files (ulimit -n)."),
+        }
     }
 
     /// 503: the container is on its way out.

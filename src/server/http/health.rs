@@ -4,10 +4,13 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::error::max_sessions_text;
+use super::error::{ApiError, max_sessions_text};
+use super::sessions::{Checked, checked};
 use crate::logging::unix_millis;
+use crate::server::resource_view::{PastSample, ResourceState, Sessions};
 use crate::server::{App, resources};
 
 /// `GET /health`
@@ -32,14 +35,16 @@ pub fn refusal_of_new_sessions(app: &App) -> Option<String> {
         return Some("The container is shutting down".into());
     }
     let max = app.settings.max_sessions;
-    let is_full = now.sessions.len() >= usize::try_from(max).unwrap_or(usize::MAX);
-    is_full.then(|| max_sessions_text(max))
+    if now.sessions.len() >= usize::try_from(max).unwrap_or(usize::MAX) {
+        return Some(max_sessions_text(max));
+    }
+    app.monitor.admit().err().map(|shortage| ApiError::short(shortage).reason())
 }
 
 /// `GET /api/health`
 pub async fn health(State(app): State<App>) -> Json<Value> {
     let now = app.registry.now();
-    let memory = resources::read_memory();
+    let memory = app.monitor.memory();
     let totals = *app.registry.totals();
     Json(json!({
         "status": "ok",
@@ -56,7 +61,7 @@ pub async fn health(State(app): State<App>) -> Json<Value> {
             "limitBytes": memory.limit,
             "usagePercent": memory.used_percent(),
         },
-                "zombieProcessCount": resources::zombie_count(),
+        "zombieProcessCount": app.monitor.zombies(),
         "reapedProcessCount": totals.reaped,
         "sweptProcessCount": totals.swept,
         "sweepCount": totals.sweeps,
@@ -64,26 +69,34 @@ pub async fn health(State(app): State<App>) -> Json<Value> {
 }
 
 /// `GET /api/resources`
-pub async fn resources(State(app): State<App>) -> Json<Value> {
+pub async fn resources(State(app): State<App>) -> Json<ResourceState> {
     Json(resource_state(&app))
 }
 
+/// Query of the history.
+#[derive(Debug, Deserialize)]
+pub struct HistoryQuery {
+    #[serde(default = "an_hour")]
+    seconds: u32,
+}
+
+const fn an_hour() -> u32 {
+    3600
+}
+
+/// `GET /api/resources/history`
+pub async fn history(State(app): State<App>, query: Checked<HistoryQuery>) -> Result<Json<Value>, ApiError> {
+    let seconds = checked(query)?.seconds;
+    let samples: Vec<PastSample> = app.monitor.history(seconds).into_iter().map(PastSample::from).collect();
+    Ok(Json(json!({ "samples": samples })))
+}
+
 /// The `ResourceState` of this moment.
-pub fn resource_state(app: &App) -> Value {
-    let memory = resources::read_memory();
-    json!({
-        "memoryUsedBytes": memory.used(),
-        "memoryLimitBytes": memory.limit,
-        "memoryUsagePercent": memory.used_percent(),
-        "memoryCurrentBytes": memory.current,
-        "memoryWorkingSetBytes": memory.working_set(),
-        "memoryCacheBytes": memory.cache(),
-        "memoryLevel": resources::level(&memory),
-        "source": memory.source,
-        "sessionCount": app.registry.now().sessions.len(),
-        "maxSessions": app.settings.max_sessions,
-        "isAcceptingNewSessions": refusal_of_new_sessions(app).is_none(),
-        "zombieProcessCount": resources::zombie_count(),
-        "sampledAt": crate::logging::iso_time(unix_millis()),
-    })
+pub fn resource_state(app: &App) -> ResourceState {
+    let sessions = Sessions {
+        count: app.registry.now().sessions.len(),
+        max: app.settings.max_sessions,
+        is_accepting: refusal_of_new_sessions(app).is_none(),
+    };
+    ResourceState::of(&app.monitor.now(), sessions)
 }

@@ -28,6 +28,7 @@ pub fn router(app: App) -> Router {
         .route("/ready", get(health::ready))
         .route("/api/health", get(health::health))
         .route("/api/resources", get(health::resources))
+        .route("/api/resources/history", get(health::history))
         .route("/api/sweep", post(sweep::sweep))
         .route("/api/sessions", get(sessions::list).post(sessions::create))
         .route("/api/sessions/{id}", get(sessions::get).delete(sessions::delete))

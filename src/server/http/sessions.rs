@@ -104,6 +104,7 @@ pub async fn create(
         env: body.env.into_iter().collect(),
     };
     spec.check().map_err(|e| ApiError::invalid(capitalised(&e.to_string())))?;
+    app.monitor.admit().map_err(ApiError::short)?;
     let id = app.link.wish(Request::Create { name, spec, size }).await?;
     let entry = find(&app, &id.to_string())?;
     Ok((StatusCode::CREATED, Json(json!({ "session": view(&entry) }))))
@@ -156,6 +157,7 @@ pub async fn resume(State(app): State<App>, SessionPath(id): SessionPath) -> Res
 
 /// Runs an ended session's command again.
 pub async fn resume_by_id(app: &App, id: SessionId) -> Result<Entry, ApiError> {
+    app.monitor.admit().map_err(ApiError::short)?;
     app.link.wish(Request::Resume(id)).await?;
     find(app, &id.to_string())
 }

@@ -130,6 +130,19 @@ impl Levels {
         self.rising.0 > 0 || self.falling.0 > 0
     }
 
+    /// Whether a new session may start at this figure: not while memory is
+    /// critical by it, nor in the few points below that a critical level lasts.
+    #[must_use]
+    pub fn admits(&self, percent: f64) -> bool {
+        let critical = MemoryLevel::Critical;
+        let level = if self.level == critical {
+            self.thresholds.level_left_to(percent)
+        } else {
+            self.thresholds.level_of(percent)
+        };
+        level < critical
+    }
+
     /// Takes the next sample.
     pub fn feed(&mut self, percent: f64) -> Option<Change> {
         let (up, down) = (self.thresholds.level_of(percent), self.thresholds.level_left_to(percent));
@@ -220,6 +233,16 @@ mod tests {
         assert_eq!(changes(&[95.0, 95.0, 50.0, 50.0]), [None, Some(Entered(Critical)), None, Some(LeftTo(Normal))]);
         let down = [None, Some(Entered(Critical)), None, Some(LeftTo(Warning)), Some(LeftTo(Normal))];
         assert_eq!(changes(&[95.0, 95.0, 85.0, 20.0, 20.0]), down);
+    }
+
+    #[test]
+    fn admission_follows_the_figure_and_the_level() {
+        let mut levels = levels();
+        assert!(levels.admits(92.9) && !levels.admits(93.0), "before the level is sure");
+        levels.feed(95.0);
+        levels.feed(95.0);
+        assert!(!levels.admits(92.0) && !levels.admits(88.0), "critical until five points below");
+        assert!(levels.admits(87.9));
     }
 
     #[test]

@@ -102,6 +102,11 @@ impl Sampler {
         self.memory().0
     }
 
+    /// Tasks alone, now.
+    pub fn fresh_pids(&mut self) -> Option<Pids> {
+        self.pids.as_mut().and_then(|pids| pids.read(&mut self.buffer))
+    }
+
     /// The directory of the group whose memory is read, if one is.
     #[must_use]
     pub fn memory_dir(&self) -> Option<&Path> {

@@ -4,6 +4,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Number;
 
 use crate::model::id::SessionId;
+use crate::model::resources::MemoryLevel;
+use crate::server::resource_view::ResourceState;
+
 use crate::server::session::Start;
 use crate::server::view::{SessionView, Status};
 
@@ -107,6 +110,17 @@ pub enum ServerMessage {
         session_id: Option<SessionId>,
         command: String,
         reason: &'static str,
+    },
+    #[serde(rename = "resource.state")]
+    Resources(Box<ResourceState>),
+    #[serde(rename = "resource.warning")]
+    ResourceWarning {
+        message: String,
+        memory_usage_percent: f64,
+        is_accepting_new_sessions: bool,
+        memory_level: MemoryLevel,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        details: Option<String>,
     },
     #[serde(rename = "server.shutdown")]
     Shutdown { message: String, grace_period_ms: u64 },

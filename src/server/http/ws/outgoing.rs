@@ -8,7 +8,7 @@ use axum::extract::ws::{CloseCode, CloseFrame, Message, WebSocket, close_code};
 use bytes::BytesMut;
 use futures_util::SinkExt;
 use futures_util::stream::SplitSink;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::Form;
@@ -16,11 +16,14 @@ use super::channel::{Channel, say};
 use super::incoming::ack_beyond_sent;
 use super::messages::ServerMessage;
 use crate::model::id::SessionId;
+use crate::model::resources::MemoryLevel;
 use crate::model::sweep::Cleaned;
 use crate::server::App;
 use crate::server::http::health::resource_state;
 use crate::server::http::sessions::{view, views};
 use crate::server::registry::{Entry, Snapshot};
+use crate::server::resource_view::{forecast_text, warning_text};
+use crate::server::resources::monitor::Warning;
 use crate::server::view::{Status, cleaning_reason, exit_reason, last_activity};
 
 /// Between two pings, so that a dead peer is noticed.
@@ -60,6 +63,7 @@ pub struct Outgoing {
     wake: Arc<Notify>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     known: Arc<Snapshot>,
+    warnings: broadcast::Receiver<Arc<Warning>>,
     channels: Vec<Channel>,
     buffer: BytesMut,
     pings: Interval,
@@ -76,9 +80,22 @@ impl Outgoing {
     ) -> Self {
         let mut snapshots = app.registry.subscribe();
         let known = Arc::clone(&snapshots.borrow_and_update());
+        let warnings = app.monitor.subscribe();
         let mut pings = tokio::time::interval_at((Instant::now() + PING_INTERVAL).into(), PING_INTERVAL);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { app, form, sink, orders, wake, snapshots, known, channels: Vec::new(), buffer: BytesMut::new(), pings }
+        Self {
+            app,
+            form,
+            sink,
+            orders,
+            wake,
+            snapshots,
+            known,
+            warnings,
+            channels: Vec::new(),
+            buffer: BytesMut::new(),
+            pings,
+        }
     }
 
     /// Writes until the client is gone or the container ends.
@@ -95,6 +112,8 @@ impl Outgoing {
                 return Ok(());
             }
             self.tell_changes().await?;
+            self.tell_warnings().await?;
+
             if self.known.goodbye {
                 return self.farewell().await;
             }
@@ -112,9 +131,8 @@ impl Outgoing {
     async fn greet(&mut self) -> Result<(), axum::Error> {
         let list = ServerMessage::List { sessions: views(&self.known), generation: self.known.generation };
         self.say(&list).await?;
-        let mut resources = resource_state(&self.app);
-        resources["type"] = "resource.state".into();
-        self.sink.send(Message::Text(resources.to_string().into())).await?;
+        self.say(&ServerMessage::Resources(Box::new(resource_state(&self.app)))).await?;
+
         if let Some(grace_ms) = self.known.shutting_down {
             self.say(&shutdown(grace_ms)).await?;
         }
@@ -212,7 +230,9 @@ impl Outgoing {
             },
             () = self.wake.notified() => {}
             changed = self.snapshots.changed() => if changed.is_err() { return Ok(Next::End) },
+                        warning = self.warnings.recv() => if let Ok(warning) = warning { self.warn(&warning).await? },
             () = pause => {}
+
             _ = self.pings.tick() => self.sink.send(Message::Ping(bytes::Bytes::new())).await?,
         }
         Ok(Next::GoOn)
@@ -241,6 +261,29 @@ impl Outgoing {
             self.say(&shutdown(grace_ms)).await?;
         }
         Ok(())
+    }
+
+    /// While a client is busy with output, warnings wait for the end of a round.
+    async fn tell_warnings(&mut self) -> Result<(), axum::Error> {
+        loop {
+            match self.warnings.try_recv() {
+                Ok(warning) => self.warn(&warning).await?,
+                // Too slow for the oldest; the latest is what counts.
+                Err(broadcast::error::TryRecvError::Lagged(_)) => {}
+                Err(_) => return Ok(()),
+            }
+        }
+    }
+
+    async fn warn(&mut self, warning: &Warning) -> Result<(), axum::Error> {
+        let message = ServerMessage::ResourceWarning {
+            message: warning_text(warning),
+            memory_usage_percent: warning.percent,
+            is_accepting_new_sessions: warning.level < MemoryLevel::Critical,
+            memory_level: warning.level,
+            details: forecast_text(warning),
+        };
+        self.say(&message).await
     }
 
     fn changes_of(&self, before: Option<&Entry>, entry: &Entry) -> Vec<ServerMessage> {
