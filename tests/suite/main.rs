@@ -25,6 +25,7 @@ mod main_terminal;
 mod real_programs;
 mod reconnect;
 mod regressions;
+mod resources;
 mod retained;
 mod server_restart;
 mod session_end;

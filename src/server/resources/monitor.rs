@@ -161,7 +161,8 @@ impl Monitor {
             memoryLimitBytes = limit,
             "Resource monitoring started"
         );
-        let mut cycles = tokio::time::interval(interval);
+        let mut cycles = tokio::time::interval_at((Instant::now() + interval).into(), interval);
+
         let mut snapshots = registry.subscribe();
         let has_ended =
             async move { snapshots.wait_for(|now| now.shutting_down.is_some() || now.goodbye).await.is_ok() };

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 pub mod bystander;
 pub mod client;
+pub mod group;
 pub mod http;
 pub mod log;
 pub mod payload;
