@@ -5,6 +5,7 @@
 //! rebuild. They share the words of [`model`], talk over [`link`], and share
 //! output through [`ring`]. docs/architecture.md has the whole picture.
 
+pub mod cgroups;
 pub mod cli;
 pub mod client;
 pub mod config;

@@ -1,9 +1,6 @@
 //! What the container uses: readings, levels, history and forecast.
 
 pub mod alarm;
-pub mod file;
-#[cfg(test)]
-mod fixture;
 pub mod forecast;
 pub mod history;
 #[cfg(test)]
@@ -11,11 +8,14 @@ mod kinds;
 pub mod level;
 pub mod memory;
 pub mod monitor;
-pub mod place;
 pub mod reading;
 pub mod room;
 pub mod usage;
 pub mod zombies;
+
+#[cfg(test)]
+use crate::cgroups::fixture;
+use crate::cgroups::{file, place};
 
 /// Resident memory of this process in bytes, `proc_pid_statm(5)`.
 #[must_use]

@@ -11,6 +11,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// Name of the version 2 group that init moves itself into, to be able to
+/// divide the container's group. The server is born there; the figures are
+/// those of the group around it.
+pub const LEAF: &str = "quarterdeck-init";
+
 /// Groups looked at to find our own when the mount begins above our namespace.
 const SEARCH_MAX: usize = 4096;
 
@@ -60,6 +65,32 @@ impl Places {
             cpuacct: search.place("cpuacct", "cpuacct.usage", None),
         }
     }
+}
+
+/// The container's group in the unified hierarchy, whatever controllers it
+/// has: this process is in it or in its [`LEAF`].
+#[must_use]
+pub fn unified_group(root: &Path) -> Option<PathBuf> {
+    let groups = fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
+    let mounts = fs::read_to_string(root.join("proc/self/mountinfo")).unwrap_or_default();
+    let mounts: Vec<Mount> = mounts.lines().filter_map(Mount::parse).collect();
+    let search = Search { root, groups: &groups, mounts: &mounts };
+    let group = search.group(str::is_empty)?;
+    let pid = search.own_pid()?;
+    // What is there may be another group of this name, if the mount is of
+    // another namespace: it must list us.
+    mounts.iter().rev().filter(|mount| mount.version == Version::V2).find_map(|mount| {
+        let dir = search.visible(mount, group)?.into_iter().next()?;
+        lists(&dir, &pid).then_some(dir)
+    })
+}
+
+/// Whether this process is in the group at `dir` or in its [`LEAF`].
+fn lists(dir: &Path, pid: &str) -> bool {
+    [dir.join("cgroup.procs"), dir.join(LEAF).join("cgroup.procs")].iter().any(|file| {
+        let members = fs::read_to_string(file);
+        members.is_ok_and(|members| members.lines().any(|member| member == pid))
+    })
 }
 
 /// One line of mountinfo about a cgroup file system.
@@ -121,12 +152,14 @@ impl Search<'_> {
         })
     }
 
-    /// Our group in the hierarchy whose controller list is `wanted`. A group's
-    /// name may hold colons itself.
+    /// The container's group in the hierarchy whose controller list is
+    /// `wanted`. A group's name may hold colons itself.
     fn group(&self, wanted: impl Fn(&str) -> bool) -> Option<&str> {
         self.groups.lines().find_map(|line| {
             let (names, group) = line.split_once(':')?.1.split_once(':')?;
-            wanted(names).then_some(group)
+            let around = group.strip_suffix(LEAF).and_then(|around| around.strip_suffix('/'));
+            let container = around.map_or(group, |around| if around.is_empty() { "/" } else { around });
+            wanted(names).then_some(if names.is_empty() { container } else { group })
         })
     }
 
@@ -164,16 +197,18 @@ impl Search<'_> {
     /// Our group's path `depth` levels below `point`, where the names between
     /// are outside of our namespace: the group that lists us.
     fn search(&self, point: &Path, depth: usize) -> Option<PathBuf> {
-        let stat = fs::read_to_string(self.root.join("proc/self/stat")).ok()?;
-        let pid = stat.split(' ').next()?;
+        let pid = self.own_pid()?;
         let mut level = vec![PathBuf::new()];
         for _ in 0..depth {
             level = level.iter().flat_map(|parent| children(point, parent)).take(SEARCH_MAX).collect();
         }
-        level.into_iter().find(|path| {
-            let members = fs::read_to_string(point.join(path).join("cgroup.procs"));
-            members.is_ok_and(|members| members.lines().any(|member| member == pid))
-        })
+        level.into_iter().find(|path| lists(&point.join(path), &pid))
+    }
+
+    /// Our number in the namespace that the mounted /proc is of.
+    fn own_pid(&self) -> Option<String> {
+        let stat = fs::read_to_string(self.root.join("proc/self/stat")).ok()?;
+        Some(stat.split(' ').next()?.to_owned())
     }
 }
 
@@ -213,8 +248,8 @@ fn below(mounted: &str, group: &str) -> Below {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::Tree;
     use super::*;
+    use crate::cgroups::fixture::Tree;
 
     fn mount(line: &str) -> Mount {
         Mount::parse(line).expect("a cgroup mount")
@@ -283,6 +318,45 @@ mod tests {
         assert_eq!(found.memory.map(|place| place.dirs[0].clone()), Some(tree.path("sys/fs/cgroup/user.slice")));
         assert_eq!(found.cpu.map(|place| place.dirs[0].clone()), Some(tree.path("sys/fs/cgroup/user.slice/app.scope")));
         assert_eq!((found.pids, found.cpuacct), (None, None));
+    }
+
+    #[test]
+    fn from_inits_own_group_the_container_s_counts() {
+        for (group, mounted, dir) in [
+            ("/quarterdeck-init", "/", "sys/fs/cgroup"),
+            ("/docker/7/quarterdeck-init", "/", "sys/fs/cgroup/docker/7"),
+            ("/docker/7/quarterdeck-init", "/docker/7", "sys/fs/cgroup"),
+            ("/quarterdeck-init", "/../..", "sys/fs/cgroup/docker/7"),
+        ] {
+            let listed = format!("{dir}/quarterdeck-init/cgroup.procs");
+            let (own, of_container) =
+                (format!("{dir}/quarterdeck-init/memory.current"), format!("{dir}/memory.current"));
+            let tree = Tree::new(&[
+                ("proc/self/cgroup", &format!("1:name=systemd:/quarterdeck-init\n0::{group}\n")),
+                ("proc/self/stat", "7 (quarterdeck) S 0 7 7 0 -1\n"),
+                ("proc/self/mountinfo", &format!("31 23 0:28 {mounted} /sys/fs/cgroup rw - cgroup2 cgroup rw\n")),
+                (&listed, "1\n7\n"),
+                (&own, "5\n"),
+                (&of_container, "50\n"),
+            ]);
+            let found = Places::find(tree.root()).memory.map(|place| place.dirs[0].clone());
+            assert_eq!(found, Some(tree.path(dir)), "{group} under a mount of {mounted}");
+            assert_eq!(unified_group(tree.root()), Some(tree.path(dir)), "{group} under a mount of {mounted}");
+        }
+    }
+
+    #[test]
+    fn a_group_that_does_not_list_us_is_not_ours_to_divide() {
+        let tree = Tree::new(&[
+            ("proc/self/cgroup", "0::/app\n"),
+            ("proc/self/stat", "7 (quarterdeck) S 0 7 7 0 -1\n"),
+            ("proc/self/mountinfo", "31 23 0:28 / /sys/fs/cgroup rw - cgroup2 cgroup rw\n"),
+            ("sys/fs/cgroup/app/cgroup.procs", "17\n"),
+            ("sys/fs/cgroup/cgroup.procs", "7\n"),
+        ]);
+        assert_eq!(unified_group(tree.root()), None);
+        tree.write("sys/fs/cgroup/app/cgroup.procs", "0\n7\n");
+        assert_eq!(unified_group(tree.root()), Some(tree.path("sys/fs/cgroup/app")));
     }
 
     #[test]

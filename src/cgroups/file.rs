@@ -104,8 +104,8 @@ pub fn meminfo(text: &str, name: &str) -> Option<u64> {
 mod tests {
     use std::process::{Child, Command, Stdio};
 
-    use super::super::fixture::Tree;
     use super::*;
+    use crate::cgroups::fixture::Tree;
 
     fn waiting_child() -> Child {
         Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("cat")
