@@ -104,14 +104,16 @@ impl Init {
         }
         session.rest_until = None;
         session.record.state.stage = Stage::Ended;
+        let out_of_memory = session.ended_for_memory(status, self.oom_kills.as_mut());
         session.record.state.last_exit = Some(Exit {
             life: session.record.state.life,
             status,
             at: unix_millis(),
             requested: session.stop_requested,
+            out_of_memory,
             drained_at: None,
         });
-        tracing::info!(sessionId = %id, name = %session.record.name, ?status, "Session leader exited");
+        tracing::info!(sessionId = %id, name = %session.record.name, ?status, outOfMemory = out_of_memory, "Session leader exited");
         self.feed(id, Input::LeaderExited);
     }
 

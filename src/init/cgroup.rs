@@ -8,18 +8,27 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use procfs::process::Process;
 use rustix::fs::{AtFlags, Mode, OFlags};
 
+use super::delegation::Controllers;
 use super::members::Member;
+use super::oom_kills::KillCount;
+use crate::cgroups::place;
+use crate::config::SessionLimits;
 use crate::model::id::SessionId;
+use crate::sys::process;
 
 /// Begins the names of ours.
 const PREFIX: &str = "quarterdeck-";
 
-/// Where sessions' cgroups are made: the cgroup of init.
+/// Where sessions' cgroups are made: the cgroup of the container.
 #[derive(Debug)]
-pub struct Cgroups(OwnedFd);
+pub struct Cgroups {
+    path: PathBuf,
+    dir: OwnedFd,
+    controllers: Controllers,
+    limits: SessionLimits,
+}
 
 /// The cgroup of one life of a session, removed when dropped, if it is empty
 /// then.
@@ -28,19 +37,45 @@ pub struct Cgroup {
     parent: OwnedFd,
     name: String,
     dir: OwnedFd,
+    /// Processes killed in it because memory ran out.
+    oom_kills: Option<KillCount>,
 }
 
 impl Cgroups {
-    /// Finds init's own cgroup, if it can be written, and clears away what an
-    /// init before this one left there.
-    #[must_use]
-    pub fn find() -> Option<Self> {
-        let path = own_path()?;
-        let dir = open_dir(&path).ok()?;
+    /// Finds the container's cgroup, makes it divisible, and clears away what
+    /// an init before this one left there.
+    ///
+    /// # Errors
+    /// Why sessions can't have cgroups of their own.
+    pub fn find(limits: SessionLimits) -> Result<Self, String> {
+        if process::own_pid().raw() != 1 {
+            return Err("init is not PID 1, so the cgroup it runs in is not its to divide".to_owned());
+        }
+        let path = place::unified_group(Path::new("/"))
+            .ok_or("no mounted cgroup version 2 shows the group that init is in".to_owned())?;
+        let failed = |e: io::Error| format!("{} cannot be written: {e}", path.display());
+        let dir = open_dir(&path).map_err(failed)?;
         // Access and not a try: a read-only mount fails here already.
-        rustix::fs::accessat(&dir, "cgroup.procs", rustix::fs::Access::WRITE_OK, AtFlags::EACCESS).ok()?;
+        rustix::fs::accessat(&dir, "cgroup.procs", rustix::fs::Access::WRITE_OK, AtFlags::EACCESS)
+            .map_err(|e| failed(e.into()))?;
         remove_stale(&path, &dir);
-        Some(Self(dir))
+        let controllers = Controllers::delegate(&path);
+        if let Some(reason) = &controllers.failure {
+            tracing::info!(cgroup = %path.display(), reason, "The container's cgroup could not be divided");
+        }
+        Ok(Self { path, dir, controllers, limits })
+    }
+
+    /// Why one of the limits asked for can't be set.
+    #[must_use]
+    pub fn shortcoming(&self) -> Option<String> {
+        let wanted = [("memory", self.limits.memory.is_some()), ("pids", self.limits.pids.is_some())];
+        let (missing, _) = wanted.into_iter().find(|(name, is_wanted)| *is_wanted && !self.controllers.has(name))?;
+        let path = self.path.display();
+        Some(match &self.controllers.failure {
+            Some(reason) => format!("the cgroup {path} could not be divided: {reason}"),
+            None => format!("the cgroup {path} has no {missing} controller"),
+        })
     }
 
     /// Makes a cgroup for one life of a session.
@@ -49,24 +84,54 @@ impl Cgroups {
     /// What `mkdir(2)` returns: no right, or the limit of cgroups is reached.
     pub fn create(&self, id: SessionId) -> io::Result<Cgroup> {
         let name = format!("{PREFIX}{id}");
-        let parent = self.0.try_clone()?;
+        let parent = self.dir.try_clone()?;
         match rustix::fs::mkdirat(&parent, name.as_str(), Mode::from_raw_mode(0o755)) {
             Ok(()) | Err(rustix::io::Errno::EXIST) => {}
             Err(e) => return Err(e.into()),
         }
         let dir = rustix::fs::openat(&parent, name.as_str(), DIRECTORY, Mode::empty())
             .inspect_err(|_| remove(&parent, &name))?;
-        Ok(Cgroup { parent, name, dir })
+        self.limit(id, &dir);
+        let oom_kills = KillCount::open(self.path.join(&name).join("memory.events"));
+        Ok(Cgroup { parent, name, dir, oom_kills })
+    }
+
+    /// A session that can't be limited starts all the same.
+    fn limit(&self, id: SessionId, dir: &OwnedFd) {
+        for (file, value) in self.settings() {
+            if let Err(error) = write(dir, file, &value) {
+                tracing::warn!(sessionId = %id, file, value, %error, "A limit of a session could not be set");
+            }
+        }
+    }
+
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let mut settings = Vec::new();
+        if self.controllers.has("memory") {
+            // A shell whose programs vanish one by one is no session any more;
+            // and the kernel stops at the border of the group.
+            settings.push(("memory.oom.group", "1".to_owned()));
+            settings.extend(self.limits.memory.map(|bytes| ("memory.max", bytes.to_string())));
+            // Else the limit would only move what is above it to the disk.
+            settings.extend(self.limits.memory.map(|_| ("memory.swap.max", "0".to_owned())));
+        }
+        if self.controllers.has("pids") {
+            settings.extend(self.limits.pids.map(|count| ("pids.max", count.to_string())));
+        }
+        settings
     }
 }
 
 impl Cgroup {
     /// Kills every process in it (Linux 5.14 and later).
     pub fn kill(&self) {
-        let file = rustix::fs::openat(&self.dir, "cgroup.kill", OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
-        if let Ok(file) = file {
-            let _ = rustix::io::write(file, b"1");
-        }
+        let _ = write(&self.dir, "cgroup.kill", "1");
+    }
+
+    /// How many processes in it the kernel killed because memory ran out; none
+    /// if it does not say.
+    pub fn oom_kills(&mut self) -> Option<u64> {
+        self.oom_kills.as_mut()?.open_kills()
     }
 
     /// The processes in it, as far as one read tells.
@@ -105,16 +170,10 @@ fn open_dir(path: &Path) -> io::Result<OwnedFd> {
     Ok(rustix::fs::open(path, DIRECTORY, Mode::empty())?)
 }
 
-/// Init's cgroup as a directory: its path in the hierarchy, seen through the
-/// mount, which may show only a part of it.
-fn own_path() -> Option<PathBuf> {
-    let own = Process::myself().ok()?;
-    let in_hierarchy = own.cgroups().ok()?.into_iter().find(|c| c.hierarchy == 0)?.pathname;
-    let mounts = own.mountinfo().ok()?;
-    mounts.into_iter().filter(|mount| mount.fs_type == "cgroup2").find_map(|mount| {
-        let below = Path::new(&in_hierarchy).strip_prefix(&mount.root).ok()?;
-        Some(mount.mount_point.join(below))
-    })
+fn write(dir: &OwnedFd, file: &str, value: &str) -> io::Result<()> {
+    let file = rustix::fs::openat(dir, file, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+    rustix::io::write(file, value.as_bytes())?;
+    Ok(())
 }
 
 /// Removing succeeds only where no process is left.

@@ -3,12 +3,14 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::inspection::Inspector;
 use super::lifecycle::{Input, Phase};
 use super::listeners::Listeners;
 use super::main_command::{MainCommand, Order};
+use super::oom_kills::KillCount;
 use super::people::tag_of;
 use super::reaped::{REAPED_A_TURN, Reaped};
 use super::server_child::ServerChild;
@@ -59,6 +61,9 @@ pub struct Init {
     nudge: OwnedFd,
     pub(super) inspector: Inspector,
     pub(super) sweeper: Sweeper,
+    /// The kernel's count of those killed in the container because memory ran
+    /// out.
+    pub(super) oom_kills: Option<KillCount>,
     /// Whether more children may have ended than one turn collects. No further
     /// SIGCHLD tells of them.
     has_more_ended: bool,
@@ -86,7 +91,7 @@ impl Init {
     /// tell which program this is.
     pub fn new(mut config: Config, signals: Signals, listeners: Listeners) -> Result<Self, String> {
         let now = Instant::now();
-        let ground = Ground::prepare();
+        let ground = Ground::prepare(config.session_limits);
         let start = |main| MainCommand::start(Order::as_started(main), ground.limit, ground.oom_score);
         let main =
             config.main.take().map(start).transpose().map_err(|failure| format!("the main command: {failure}"))?;
@@ -97,6 +102,7 @@ impl Init {
             inspector: Inspector::new(),
             sweeper: Sweeper::new(now, config.sweep_interval),
             server: ServerChild::new(now).map_err(|e| format!("the API server's program: {e}"))?,
+            oom_kills: KillCount::of_container(Path::new("/")),
             ground,
             config,
             table: Table::default(),
@@ -315,6 +321,11 @@ impl Init {
                     tracing::info!(restarts = self.server.restarts(), "API server ready");
                 }
                 FromServer::Message(ToInit::Pong) => self.server.take_pong(),
+                FromServer::Message(ToInit::OomKills(kills)) => {
+                    if let Some(count) = &mut self.oom_kills {
+                        count.account_to(kills);
+                    }
+                }
                 FromServer::Message(ToInit::Request(number, request)) => self.decide(number, request),
                 FromServer::Nothing => return,
                 FromServer::Closed => {

@@ -289,6 +289,7 @@ impl Init {
         let tag = tag_of(id);
         kill_groups(&found, tag);
         let Some(session) = self.table.get_mut(id) else { return };
+        session.is_kill_sent = true;
         if let Some(cgroup) = &session.cgroup {
             cgroup.kill();
         }

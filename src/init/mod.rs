@@ -7,6 +7,7 @@
 mod acts;
 pub mod alone;
 mod cgroup;
+mod delegation;
 mod drain;
 mod ending;
 pub mod env;
@@ -17,6 +18,7 @@ pub mod lifecycle;
 mod listeners;
 pub mod main_command;
 mod members;
+mod oom_kills;
 mod people;
 mod reaped;
 mod requests;

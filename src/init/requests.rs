@@ -105,11 +105,13 @@ impl Init {
         }
         match scope {
             Scope::Session => {
+                session.is_kill_sent |= signal == Signal::KILL;
                 self.inspector.want_blow(id, Blow::Signal(signal), Some(number));
                 return Ok(None);
             }
             Scope::Foreground => {
                 let group = session.master.as_ref().and_then(pty::foreground_group).ok_or(Refusal::NotRunning)?;
+                session.is_kill_sent |= signal == Signal::KILL && session.leader == Some(group);
                 process::kill_group(group, signal)
                     .map_err(|e| Refusal::Kernel(e.raw_os_error().unwrap_or(libc::EIO)))?;
             }

@@ -8,9 +8,12 @@ use super::cgroup::{Cgroup, Cgroups};
 use super::env;
 use super::lifecycle::{Machine, Phase, Terminal};
 use super::members::SessionKey;
+use super::oom_kills::KillCount;
 use super::people::tag_of;
+use crate::config::SessionLimits;
 use crate::model::id::{SessionId, SessionName};
-use crate::model::session::{Record, Stage, State};
+use crate::model::session::{ExitStatus, Record, Stage, State};
+use crate::model::signal::Signal;
 use crate::model::spec::{SessionSpec, SpawnFailure, SpawnStage, TerminalSize};
 use crate::ring::layout::Capacity;
 use crate::ring::writer::{Filled, RingWriter};
@@ -63,16 +66,18 @@ impl Ground {
     /// Looks around, and places init itself: its descriptors are many, and as
     /// the container's PID 1 it is to be killed for memory last of all.
     #[must_use]
-    pub fn prepare() -> Self {
+    pub fn prepare(limits: SessionLimits) -> Self {
         let oom_score = OomScore::own().ok();
-        let is_first = process::own_pid().raw() == 1;
-        if is_first {
+        if process::own_pid().raw() == 1 {
             // Needs CAP_SYS_RESOURCE, which few containers have.
             let _ = OomScore::NEVER.wear();
         }
-        // Elsewhere the cgroup is not ours to divide.
-        let cgroups = if is_first { Cgroups::find() } else { None };
-        Self { limit: raise_descriptor_limit(), oom_score, cgroups }
+        let cgroups = Cgroups::find(limits);
+        let shortcoming = cgroups.as_ref().map_or_else(|reason| Some(reason.clone()), Cgroups::shortcoming);
+        if let Some(reason) = shortcoming.filter(|_| limits != SessionLimits::default()) {
+            warn_of_no_limits(&reason);
+        }
+        Self { limit: raise_descriptor_limit(), oom_score, cgroups: cgroups.ok() }
     }
 
     /// The API server's place: just before init where init could leave its
@@ -81,6 +86,15 @@ impl Ground {
     pub fn server_oom_score(&self) -> Option<OomScore> {
         if OomScore::own().ok() == self.oom_score { None } else { Some(OomScore::LATE) }
     }
+}
+
+fn warn_of_no_limits(reason: &str) {
+    tracing::warn!(
+        reason,
+        "Sessions start without the limits of --session-memory-max and --session-pids-max. Make the container's \
+         cgroup (version 2) writable (docker run --security-opt writable-cgroups=true, Docker 28 and later; podman run \
+         --security-opt unmask=/sys/fs/cgroup), or leave the flags out"
+    );
 }
 
 /// A request of the present server that waits for this session.
@@ -105,6 +119,8 @@ pub struct Session {
     pub deadline: Option<Instant>,
     /// Whether somebody asked for the end of this life.
     pub stop_requested: bool,
+    /// Whether we sent the leader of this life a KILL.
+    pub is_kill_sent: bool,
     /// The request that started this life, until it is answered.
     pub starter: Option<RequestNumber>,
     /// The request to start the next life as soon as this one has ended.
@@ -157,6 +173,7 @@ impl Session {
             master: None,
             deadline: None,
             stop_requested: false,
+            is_kill_sent: false,
             starter: None,
             resumer: None,
             is_being_removed: false,
@@ -200,11 +217,26 @@ impl Session {
         self.master = Some(pty.master);
         self.deadline = None;
         self.stop_requested = false;
+        self.is_kill_sent = false;
         self.drain_since = None;
         self.kill_rounds = 0;
         self.rest_until = None;
         self.record.state.stage = Stage::Starting;
         Ok(())
+    }
+
+    /// Whether the leader, which ended with `status`, was killed because memory
+    /// ran out; `in_container` counts such kills in all of the container.
+    pub fn ended_for_memory(&mut self, status: ExitStatus, in_container: Option<&mut KillCount>) -> bool {
+        let is_killed = status == ExitStatus::Signal(Signal::KILL.into());
+        if !is_killed || self.is_kill_sent {
+            return false;
+        }
+        let own = self.cgroup.as_mut().and_then(Cgroup::oom_kills);
+        let Some(in_container) = in_container else { return own.is_some_and(|kills| kills > 0) };
+        let explained = own.unwrap_or_else(|| in_container.open_kills().unwrap_or(0).min(1));
+        in_container.account(explained);
+        explained > 0
     }
 
     /// How to recognise this session's processes.

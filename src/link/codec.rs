@@ -123,9 +123,10 @@ mod tests {
             status in status(),
             at in any::<u64>(),
             requested in any::<bool>(),
+            out_of_memory in any::<bool>(),
             drained_at in any::<Option<u64>>(),
         ) -> Exit {
-            Exit { life, status, at, requested, drained_at }
+            Exit { life, status, at, requested, out_of_memory, drained_at }
         }
     }
 
@@ -171,7 +172,12 @@ mod tests {
             signal().prop_map(move |s| Request::Signal(id, s, Scope::Session)),
             size().prop_map(move |s| Request::Resize(id, s)),
         ];
-        prop_oneof![Just(ToInit::Serving), (any::<u64>(), request).prop_map(|(n, r)| ToInit::Request(n, r))]
+        prop_oneof![
+            Just(ToInit::Serving),
+            Just(ToInit::Pong),
+            any::<u64>().prop_map(ToInit::OomKills),
+            (any::<u64>(), request).prop_map(|(n, r)| ToInit::Request(n, r)),
+        ]
     }
 
     fn to_server() -> impl Strategy<Value = ToServer> {

@@ -69,6 +69,9 @@ pub enum ToInit {
     Request(u64, Request),
     /// The answer to [`ToServer::Ping`].
     Pong,
+    /// The container's count of OOM kills up to which each is explained: by a
+    /// session leader's end, or by that of a process that was no leader.
+    OomKills(u64),
 }
 
 /// What became of a wish that was granted.

@@ -28,6 +28,8 @@ pub struct Exit {
     pub at: UnixMillis,
     /// Whether a client or the shutdown asked for the end.
     pub requested: bool,
+    /// Whether the kernel killed it because memory ran out.
+    pub out_of_memory: bool,
     /// The offset behind the last byte of output, once the terminal is
     /// drained; until then more output may follow.
     pub drained_at: Option<u64>,

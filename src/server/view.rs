@@ -136,6 +136,7 @@ pub fn exit_signal(exit: Exit) -> Option<String> {
 #[must_use]
 pub fn exit_reason(exit: &Exit) -> String {
     let how = match (exit_code(*exit), exit_signal(*exit)) {
+        _ if exit.out_of_memory => "killed by the kernel: out of memory".to_owned(),
         (Some(code), _) => format!("ended with code {code}"),
         (None, signal) => format!("killed by {}", signal.unwrap_or_default()),
     };
@@ -156,7 +157,7 @@ mod tests {
     use super::*;
 
     fn exit(status: ExitStatus, requested: bool) -> Exit {
-        Exit { life: 1, status, at: 0, requested, drained_at: None }
+        Exit { life: 1, status, at: 0, requested, out_of_memory: false, drained_at: None }
     }
 
     #[test]
@@ -164,5 +165,7 @@ mod tests {
         assert_eq!(exit_reason(&exit(ExitStatus::Code(3), false)), "ended with code 3");
         assert_eq!(exit_reason(&exit(ExitStatus::Signal(9), false)), "killed by SIGKILL");
         assert_eq!(exit_reason(&exit(ExitStatus::Signal(1), true)), "stopped on request (killed by SIGHUP)");
+        let for_memory = Exit { out_of_memory: true, ..exit(ExitStatus::Signal(9), false) };
+        assert_eq!(exit_reason(&for_memory), "killed by the kernel: out of memory");
     }
 }

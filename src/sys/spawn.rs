@@ -106,7 +106,15 @@ pub fn spawn(program: &Program, stdio: Stdio<'_>) -> Result<Child, SpawnFailure>
         null: null.as_ref().map_or(-1, AsRawFd::as_raw_fd),
         report: child_report.as_raw_fd(),
     };
-    match fork(program.marks.cgroup.as_ref()) {
+    let cgroup = program.marks.cgroup.as_ref();
+    let born_in_cgroup = cgroup.and_then(clone_into);
+    // SAFETY: this process has one thread (init's design), so the child is a
+    // whole copy in which no lock can be held by a thread that is gone.
+    let forked = born_in_cgroup.unwrap_or_else(|| unsafe { libc::fork() });
+    if forked == 0 && born_in_cgroup.is_none() {
+        cgroup.map(move_into);
+    }
+    match forked {
         0 => prepared.become_program(),
         -1 => Err(at(SpawnStage::Fork)(io::Error::last_os_error())),
         pid => match Pid::new(pid) {
@@ -116,21 +124,19 @@ pub fn spawn(program: &Program, stdio: Stdio<'_>) -> Result<Child, SpawnFailure>
     }
 }
 
-/// `fork(2)`, into a cgroup if one is given and the kernel can do it: a child
-/// that moved itself there would wait for all processors to agree.
-fn fork(cgroup: Option<&OwnedFd>) -> libc::pid_t {
-    let into_cgroup = cgroup.and_then(clone_into);
-    if let Some(pid) = into_cgroup {
-        return pid;
-    }
-    // SAFETY: this process has one thread (init's design), so the child is a
-    // whole copy in which no lock can be held by a thread that is gone.
-    unsafe { libc::fork() }
+/// Moves the calling process; it waits until all processors agree, which
+/// [`clone_into`] spares it.
+fn move_into(cgroup: &OwnedFd) {
+    // SAFETY: openat(2) of a constant path below a descriptor of ours.
+    let file = unsafe { libc::openat(cgroup.as_raw_fd(), c"cgroup.procs".as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) };
+    // SAFETY: write(2) of a constant; 0 means the writer. Without the right to
+    // it the program still starts.
+    unsafe { libc::write(file, c"0".as_ptr().cast(), 1) };
 }
 
-/// `clone3(2)` as a fork; none where it is not to be had: before Linux 5.7,
-/// under a seccomp profile that does not know it, for a cgroup that takes no
-/// processes.
+/// `clone3(2)` as a fork into a cgroup; none where it is not to be had: before
+/// Linux 5.7, under a seccomp profile that does not know or allow it, for a
+/// cgroup that takes no processes.
 fn clone_into(cgroup: &OwnedFd) -> Option<libc::pid_t> {
     // SAFETY: all zero is a valid clone_args: no flags, no stack of its own.
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
