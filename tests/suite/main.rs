@@ -22,6 +22,7 @@ mod main_names_signals;
 mod main_signals;
 mod main_start;
 mod main_terminal;
+mod out_of_memory;
 mod real_programs;
 mod reconnect;
 mod regressions;

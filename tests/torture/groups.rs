@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 /// Tasks in the container. The load needs about a third of them.
 const PIDS_MAX: &str = "256";
+/// Where init moves itself to divide its group. It can't remove what it is in.
+const INITS_OWN: &str = "quarterdeck-init";
 /// The kernel takes a moment to let go of the dead.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -67,8 +69,12 @@ impl Groups {
         text.lines().find_map(|line| line.strip_prefix("max "))?.parse().ok()
     }
 
-    /// Groups that init made and that are still there.
+    /// Groups that init made for sessions and that are still there.
     pub fn below(&self) -> Vec<PathBuf> {
+        self.all_below().into_iter().filter(|path| !path.ends_with(INITS_OWN)).collect()
+    }
+
+    fn all_below(&self) -> Vec<PathBuf> {
         let entries = self.own.iter().filter_map(|own| fs::read_dir(own).ok()).flatten().flatten();
         entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
     }
@@ -77,7 +83,7 @@ impl Groups {
 impl Drop for Groups {
     fn drop(&mut self) {
         let start = Instant::now();
-        let mut left: Vec<_> = self.below();
+        let mut left: Vec<_> = self.all_below();
         left.extend([self.limited.clone(), self.own.clone()].into_iter().flatten());
         for group in left {
             while group.exists() && fs::remove_dir(&group).is_err() && start.elapsed() < PATIENCE {
