@@ -4,7 +4,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use crate::support::memory_group::MemoryGroup;
+use crate::support::group::Group;
 use crate::support::{Form, Quarterdeck, Setup, eventually};
 
 const LIMIT: u64 = 64 << 20;
@@ -14,12 +14,12 @@ const HOG: &str = "tail /dev/zero";
 
 const REASON: &str = "killed by the kernel: out of memory";
 
-/// As PID 1 with a memory limit, if there can be one. The group comes first: it
-/// is empty only after the program has ended.
-fn limited() -> Option<(MemoryGroup, Quarterdeck)> {
-    let group = MemoryGroup::new(LIMIT)?;
+/// As PID 1 with a memory limit. The group comes first: it is empty only after
+/// the program has ended.
+fn limited() -> (Group, Quarterdeck) {
+    let group = Group::with_memory(LIMIT);
     let quarterdeck = Quarterdeck::launch(&Setup { pid1: true, before: &group.join(), ..Setup::default() });
-    Some((group, quarterdeck))
+    (group, quarterdeck)
 }
 
 #[track_caller]
@@ -30,7 +30,7 @@ fn ended_for_memory(session: &Value) {
 
 #[test]
 fn a_leader_killed_for_memory_says_so_and_one_killed_by_somebody_does_not() {
-    let Some((_group, quarterdeck)) = limited() else { return };
+    let (_group, quarterdeck) = limited();
     let api = quarterdeck.api();
     let other = api.shell("read line");
     let before = quarterdeck.server();
@@ -47,7 +47,7 @@ fn a_leader_killed_for_memory_says_so_and_one_killed_by_somebody_does_not() {
 
 #[test]
 fn a_kill_for_memory_is_told_by_the_next_server_too() {
-    let Some((_group, quarterdeck)) = limited() else { return };
+    let (_group, quarterdeck) = limited();
     let api = quarterdeck.api();
     let hog = api.shell(&format!("until [ -e go ]; do sleep 0.01; done; exec {HOG}"));
     let leader = quarterdeck.leader(&hog);
@@ -65,10 +65,10 @@ fn a_kill_for_memory_is_told_by_the_next_server_too() {
 
 #[test]
 fn a_shell_outlives_its_hog_where_sessions_have_no_group_of_their_own() {
-    let Some((group, quarterdeck)) = limited() else { return };
+    let (group, quarterdeck) = limited();
     let api = quarterdeck.api();
     let id = api.shell(&format!("{HOG}; echo ended with $?; read line; exit 3"));
-    if group.is_divisible {
+    if group.is_divisible() {
         return ended_for_memory(&api.wait_for_exit(&id));
     }
     let mut client = quarterdeck.connect(Form::Json);
@@ -81,7 +81,7 @@ fn a_shell_outlives_its_hog_where_sessions_have_no_group_of_their_own() {
 
 #[test]
 fn what_a_client_has_killed_is_not_said_to_be_out_of_memory() {
-    let Some((group, quarterdeck)) = limited() else { return };
+    let (group, quarterdeck) = limited();
     let api = quarterdeck.api();
     // It leaves a kill that explains no leader's end.
     let id = api.shell(&format!("({HOG}); echo ended; exec sleep 1000"));
@@ -90,7 +90,7 @@ fn what_a_client_has_killed_is_not_said_to_be_out_of_memory() {
     client.wait_until("the hog is gone", |view| view.text(&id).contains("ended") || view.exited(&id));
     let _ = api.post(&format!("/api/sessions/{id}/signal"), &json!({ "signal": "KILL", "scope": "session" }));
     let reason = api.wait_for_exit(&id)["exitReason"].clone();
-    assert_eq!(reason, json!(if group.is_divisible { REASON } else { "killed by SIGKILL" }));
+    assert_eq!(reason, json!(if group.is_divisible() { REASON } else { "killed by SIGKILL" }));
 }
 
 #[test]

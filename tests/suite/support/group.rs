@@ -40,6 +40,11 @@ impl Group {
         write(&self.dirs[0], file, bytes);
     }
 
+    /// Whether init can make groups with controllers in it: version 2.
+    pub fn is_divisible(&self) -> bool {
+        self.dirs[0].join("cgroup.controllers").exists()
+    }
+
     /// What a shell says to move itself into the group.
     pub fn join(&self) -> String {
         let writes = self.dirs.iter().map(|dir| format!("echo $$ > {}/cgroup.procs", dir.display()));
@@ -70,7 +75,11 @@ impl Drop for Group {
                 let _ = fs::remove_dir(dir);
                 continue;
             }
-            eventually("nobody is left in the group", || fs::remove_dir(dir).ok());
+            eventually("nobody is left in the group", || {
+                // Init can't remove the group it is in.
+                let _ = fs::remove_dir(dir.join("quarterdeck-init"));
+                fs::remove_dir(dir).ok()
+            });
         }
     }
 }

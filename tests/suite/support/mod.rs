@@ -9,7 +9,6 @@ pub mod client;
 pub mod group;
 pub mod http;
 pub mod log;
-pub mod memory_group;
 pub mod payload;
 pub mod pid1;
 pub mod process;
