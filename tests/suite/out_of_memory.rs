@@ -95,11 +95,18 @@ fn what_a_client_has_killed_is_not_said_to_be_out_of_memory() {
 
 #[test]
 fn limits_that_cannot_be_set_are_told_once_and_stop_nobody() {
-    let quarterdeck = Quarterdeck::with(&["--session-memory-max", "64MiB", "--session-pids-max", "20"]);
+    let args = ["--session-memory-max", "64MiB", "--session-pids-max", "20"];
+    limits_are_missing(&Quarterdeck::with(&args), "not PID 1");
+    let read_only = "for dir in /sys/fs/cgroup /sys/fs/cgroup/*; do mount -o remount,bind,ro $dir; done 2>/dev/null";
+    let setup = Setup { args: &args, pid1: true, before: read_only, ..Setup::default() };
+    limits_are_missing(&Quarterdeck::launch(&setup), "cannot be written: Read-only file system");
+}
+
+fn limits_are_missing(quarterdeck: &Quarterdeck, reason: &str) {
     let warned = quarterdeck.log().wait_for("the warning", |entry| {
         entry["level"] == "warn" && entry["message"].as_str().unwrap_or_default().contains("--session-memory-max")
     });
-    assert!(warned["reason"].as_str().unwrap_or_default().contains("not PID 1"), "{warned}");
+    assert!(warned["reason"].as_str().unwrap_or_default().contains(reason), "{warned}");
     let id = quarterdeck.api().shell("exit 4");
     assert_eq!(quarterdeck.api().wait_for_exit(&id)["exitCode"], json!(4));
     let told = quarterdeck.log().entries().into_iter().filter(|entry| entry["message"] == warned["message"]);

@@ -40,6 +40,11 @@ impl Group {
         write(&self.dirs[0], file, bytes);
     }
 
+    /// The group in the hierarchy of its first controller.
+    pub fn dir(&self) -> &Path {
+        &self.dirs[0]
+    }
+
     /// Whether init can make groups with controllers in it: version 2.
     pub fn is_divisible(&self) -> bool {
         self.dirs[0].join("cgroup.controllers").exists()

@@ -1,0 +1,13 @@
+//! The real binary as PID 1 of a container with a writable cgroup of version 2.
+
+#![allow(clippy::print_stderr, reason = "the harness shows what a failed test printed")]
+
+#[path = "../suite/out_of_memory.rs"]
+mod out_of_memory;
+#[path = "../suite/support/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "these tests need fewer of the suite's actors")]
+mod support;
+
+mod container;
+mod delegation;
+mod sessions;
