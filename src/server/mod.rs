@@ -27,6 +27,7 @@ use crate::model::settings::{LogFormat, LogLevel, Settings};
 use link::{Greeting, Link};
 use registry::Registry;
 use resources::monitor::Monitor;
+use resources::sessions::Watch;
 
 /// How long clients get to take the last bytes after goodbye.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -125,6 +126,7 @@ async fn try_serve(link: OwnedFd) -> Result<(), String> {
     );
     tokio::spawn(registry::keep_pace(Arc::clone(&registry)));
     tokio::spawn(Arc::clone(&monitor).watch(Arc::clone(&registry)));
+    tokio::spawn(Watch::new(Arc::clone(&registry), monitor).run());
 
     while !registry.has_goodbye() {
         registry.take(link.receive().await?);

@@ -128,7 +128,9 @@ pub fn forecast_text(warning: &Warning) -> Option<String> {
     warning.limit_reached_in.map(|seconds| format!("Limit reached in about {seconds} s"))
 }
 
-fn tenths(percent: f64) -> f64 {
+/// Rounded to one decimal.
+#[must_use]
+pub fn tenths(percent: f64) -> f64 {
     (percent * 10.0).round() / 10.0
 }
 

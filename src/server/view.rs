@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::resource_view::tenths;
+use super::resources::sessions::Usage;
 use super::session::Session;
 use crate::logging::iso_time;
 use crate::model::id::SessionId;
@@ -59,6 +61,16 @@ pub struct SessionView {
     pub exit_reason: Option<String>,
     pub needs_input: bool,
     pub is_stuck: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<u64>,
+    /// Percent of one core.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_percent: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub process_count: Option<usize>,
+    /// Processes that the kernel killed because memory ran out, if any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oom_kills: Option<u64>,
     pub output_offset: u64,
     pub oldest_offset: u64,
     /// Whether the program has ended and its last byte is in the output.
@@ -76,6 +88,8 @@ impl SessionView {
         };
         // A running program has not ended; what its predecessor did is history.
         let exit = record.state.last_exit.filter(|_| record.state.stage == Stage::Ended);
+        let usage = *session.usage();
+        let used = if pty_pid.is_some() { usage } else { Usage::default() };
         Self {
             id: record.id,
             name: record.name.to_string(),
@@ -93,6 +107,10 @@ impl SessionView {
             exit_reason: exit.map(|e| exit_reason(&e)),
             needs_input: false,
             is_stuck: false,
+            memory_bytes: used.memory,
+            cpu_percent: used.cpu_percent.map(tenths),
+            process_count: used.processes,
+            oom_kills: Some(usage.oom_kills).filter(|kills| *kills > 0),
             output_offset: session.head(),
             oldest_offset: session.oldest(),
             output_complete: exit.is_some_and(|e| e.drained_at.is_some()),

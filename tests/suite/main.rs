@@ -30,6 +30,7 @@ mod resources;
 mod retained;
 mod server_restart;
 mod session_end;
+mod session_usage;
 mod short_lived;
 mod shutdown;
 mod streaming;

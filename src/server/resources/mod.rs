@@ -10,6 +10,7 @@ pub mod memory;
 pub mod monitor;
 pub mod reading;
 pub mod room;
+pub mod sessions;
 pub mod usage;
 pub mod zombies;
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, broadcast, watch};
 
 use super::alarm::Alarm;
 use super::forecast::Forecast;
@@ -18,6 +18,7 @@ use super::reading::{Sample, Sampler};
 use super::room::{self, Shortage};
 use super::zombies::ZombieCount;
 use crate::logging::unix_millis;
+use crate::model::id::SessionId;
 use crate::model::resources::{MemoryLevel, MemoryReading};
 use crate::model::settings::ResourceSettings;
 use crate::server::registry::Registry;
@@ -25,7 +26,23 @@ use crate::server::registry::Registry;
 /// Warnings that a slow connection may have waiting.
 const NEWS_MAX: usize = 64;
 
-/// A change of level, for everybody connected.
+/// What everybody connected is told at once.
+#[derive(Clone, Debug)]
+pub enum News {
+    /// The container's memory.
+    Level(Warning),
+    /// One session.
+    Session(SessionWarning),
+}
+
+/// The kernel killed a process of a session that lives on.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionWarning {
+    /// Which one.
+    pub session: SessionId,
+}
+
+/// A change of level.
 #[derive(Clone, Debug)]
 pub struct Warning {
     /// The level now.
@@ -53,7 +70,8 @@ pub struct Now {
 #[derive(Debug)]
 pub struct Monitor {
     inner: Mutex<Inner>,
-    news: broadcast::Sender<Arc<Warning>>,
+    news: broadcast::Sender<Arc<News>>,
+    oom_kills: watch::Sender<u64>,
     /// Wakes the watch for a sample out of turn.
     hurry: Notify,
     settings: ResourceSettings,
@@ -79,6 +97,7 @@ impl Monitor {
         let root = Path::new("/");
         let mut sampler = Sampler::new(root, settings.memory_limit);
         let last = sampler.sample();
+        let (oom_kills, _) = watch::channel(last.oom.map_or(0, |oom| oom.kills));
         let thresholds = Thresholds::new(settings.warn.as_f64(), settings.critical.as_f64())?;
         let inner = Inner {
             sampler,
@@ -90,17 +109,35 @@ impl Monitor {
             started: Instant::now(),
         };
         let (news, _) = broadcast::channel(NEWS_MAX);
-        Ok(Self { inner: Mutex::new(inner), news, hurry: Notify::new(), settings })
+        Ok(Self { inner: Mutex::new(inner), news, oom_kills, hurry: Notify::new(), settings })
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes of level from now on.
+    /// News from now on.
     #[must_use]
-    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Warning>> {
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<News>> {
         self.news.subscribe()
+    }
+
+    /// Tells everybody of a session.
+    pub fn tell(&self, warning: SessionWarning) {
+        // Nobody connected is no failure.
+        let _ = self.news.send(Arc::new(News::Session(warning)));
+    }
+
+    /// The kernel's count of processes it killed because memory ran out.
+    #[must_use]
+    pub fn oom_kills(&self) -> watch::Receiver<u64> {
+        self.oom_kills.subscribe()
+    }
+
+    /// The level, as of the last sample.
+    #[must_use]
+    pub fn level(&self) -> MemoryLevel {
+        self.inner().levels.level()
     }
 
     /// The state of this moment; memory is read afresh.
@@ -195,10 +232,13 @@ impl Monitor {
         let limit_reached_in = inner.forecast.seconds_to(sample.memory.limit);
         let pause = inner.pause(&sample);
         drop(inner);
+        if let Some(oom) = sample.oom {
+            self.oom_kills.send_if_modified(|known| std::mem::replace(known, oom.kills) != oom.kills);
+        }
         if let Some(Change::Entered(level) | Change::LeftTo(level)) = change {
             log(level, &sample, sessions);
             // Nobody connected is no failure.
-            let _ = self.news.send(Arc::new(Warning { level, percent, limit_reached_in }));
+            let _ = self.news.send(Arc::new(News::Level(Warning { level, percent, limit_reached_in })));
         }
         pause
     }

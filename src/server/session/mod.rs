@@ -13,6 +13,7 @@ use tokio::io::Interest;
 pub use attachment::{Attachment, BeyondHead, Start};
 
 use super::pace::{LINGER_AFTER_RESTART, Places};
+use super::resources::sessions::Usage;
 use crate::model::id::SessionId;
 use crate::model::session::{Exit, Record, Stage, State};
 use crate::ring::hint::{FREE_RUN, Hint};
@@ -39,6 +40,7 @@ pub struct Session {
     /// Ends of the latest lives whose output is complete, oldest first.
     ends: Mutex<VecDeque<Exit>>,
     nudge: Arc<OwnedFd>,
+    usage: Mutex<Usage>,
 }
 
 /// Why input was not written in full.
@@ -76,6 +78,7 @@ impl Session {
             places: Mutex::default(),
             ends: Mutex::default(),
             nudge,
+            usage: Mutex::default(),
         };
         session.set_master(fds.next())?;
         session.note_end();
@@ -99,7 +102,13 @@ impl Session {
     pub fn renew(&self, record: Record, fds: Vec<OwnedFd>) -> io::Result<()> {
         self.set_master(fds.into_iter().nth(3))?;
         *lock(&self.record) = record;
+        self.usage().clear();
         Ok(())
+    }
+
+    /// What the program uses, as of the last look.
+    pub fn usage(&self) -> MutexGuard<'_, Usage> {
+        lock(&self.usage)
     }
 
     fn set_master(&self, master: Option<OwnedFd>) -> io::Result<()> {

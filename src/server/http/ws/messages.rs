@@ -111,6 +111,8 @@ pub enum ServerMessage {
         command: String,
         reason: &'static str,
     },
+    #[serde(rename = "session.warning")]
+    SessionWarning { session_id: SessionId, message: String, severity: &'static str },
     #[serde(rename = "resource.state")]
     Resources(Box<ResourceState>),
     #[serde(rename = "resource.warning")]

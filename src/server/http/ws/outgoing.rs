@@ -23,7 +23,7 @@ use crate::server::http::health::resource_state;
 use crate::server::http::sessions::{view, views};
 use crate::server::registry::{Entry, Snapshot};
 use crate::server::resource_view::{forecast_text, warning_text};
-use crate::server::resources::monitor::Warning;
+use crate::server::resources::monitor::{News, Warning};
 use crate::server::view::{Status, cleaning_reason, exit_reason, last_activity};
 
 /// Between two pings, so that a dead peer is noticed.
@@ -63,7 +63,7 @@ pub struct Outgoing {
     wake: Arc<Notify>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     known: Arc<Snapshot>,
-    warnings: broadcast::Receiver<Arc<Warning>>,
+    news: broadcast::Receiver<Arc<News>>,
     channels: Vec<Channel>,
     buffer: BytesMut,
     pings: Interval,
@@ -80,7 +80,7 @@ impl Outgoing {
     ) -> Self {
         let mut snapshots = app.registry.subscribe();
         let known = Arc::clone(&snapshots.borrow_and_update());
-        let warnings = app.monitor.subscribe();
+        let news = app.monitor.subscribe();
         let mut pings = tokio::time::interval_at((Instant::now() + PING_INTERVAL).into(), PING_INTERVAL);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
@@ -91,7 +91,7 @@ impl Outgoing {
             wake,
             snapshots,
             known,
-            warnings,
+            news,
             channels: Vec::new(),
             buffer: BytesMut::new(),
             pings,
@@ -112,7 +112,7 @@ impl Outgoing {
                 return Ok(());
             }
             self.tell_changes().await?;
-            self.tell_warnings().await?;
+            self.tell_news().await?;
 
             if self.known.goodbye {
                 return self.farewell().await;
@@ -230,7 +230,7 @@ impl Outgoing {
             },
             () = self.wake.notified() => {}
             changed = self.snapshots.changed() => if changed.is_err() { return Ok(Next::End) },
-                        warning = self.warnings.recv() => if let Ok(warning) = warning { self.warn(&warning).await? },
+            news = self.news.recv() => if let Ok(news) = news { self.tell(&news).await? },
             () = pause => {}
 
             _ = self.pings.tick() => self.sink.send(Message::Ping(bytes::Bytes::new())).await?,
@@ -263,11 +263,11 @@ impl Outgoing {
         Ok(())
     }
 
-    /// While a client is busy with output, warnings wait for the end of a round.
-    async fn tell_warnings(&mut self) -> Result<(), axum::Error> {
+    /// While a client is busy with output, news wait for the end of a round.
+    async fn tell_news(&mut self) -> Result<(), axum::Error> {
         loop {
-            match self.warnings.try_recv() {
-                Ok(warning) => self.warn(&warning).await?,
+            match self.news.try_recv() {
+                Ok(news) => self.tell(&news).await?,
                 // Too slow for the oldest; the latest is what counts.
                 Err(broadcast::error::TryRecvError::Lagged(_)) => {}
                 Err(_) => return Ok(()),
@@ -275,13 +275,14 @@ impl Outgoing {
         }
     }
 
-    async fn warn(&mut self, warning: &Warning) -> Result<(), axum::Error> {
-        let message = ServerMessage::ResourceWarning {
-            message: warning_text(warning),
-            memory_usage_percent: warning.percent,
-            is_accepting_new_sessions: warning.level < MemoryLevel::Critical,
-            memory_level: warning.level,
-            details: forecast_text(warning),
+    async fn tell(&mut self, news: &News) -> Result<(), axum::Error> {
+        let message = match news {
+            News::Level(warning) => level_message(warning),
+            News::Session(warning) => ServerMessage::SessionWarning {
+                session_id: warning.session,
+                message: "The kernel killed a process of this session: out of memory.".into(),
+                severity: "warning",
+            },
         };
         self.say(&message).await
     }
@@ -336,6 +337,16 @@ impl Outgoing {
         }
         let frame = CloseFrame { code: close_code::AWAY, reason: "the container ends".into() };
         self.sink.send(Message::Close(Some(frame))).await
+    }
+}
+
+fn level_message(warning: &Warning) -> ServerMessage {
+    ServerMessage::ResourceWarning {
+        message: warning_text(warning),
+        memory_usage_percent: warning.percent,
+        is_accepting_new_sessions: warning.level < MemoryLevel::Critical,
+        memory_level: warning.level,
+        details: forecast_text(warning),
     }
 }
 
