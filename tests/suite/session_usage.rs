@@ -8,7 +8,6 @@ use std::time::Instant;
 use nix::unistd::Uid;
 use serde_json::{Value, json};
 
-use crate::support::http::id_of;
 use crate::support::scene::{Guest, mark};
 use crate::support::{Api, Form, Quarterdeck, Setup, eventually, process};
 
@@ -216,7 +215,7 @@ fn nobody_is_blamed_for_a_process_of_no_session() {
     let quarterdeck = limited(&limit);
     let api = quarterdeck.api();
     let mut client = quarterdeck.connect(Form::Json);
-    let id = api.shell("while :; do sleep 0.1; done");
+    let id = api.shell("while :; do sleep 0.01; done");
     wait_for(&api, &id, "processCount", |count| count > 0.0);
     let Some(mut hog) = Guest::command(&quarterdeck) else { return };
     let script = format!("{}; exec perl -e '{HOG}' {}", limit.join(), mark());

@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use crate::model::id::SessionId;
 
-/// What is smaller was not killed for its memory.
-const LOSS_MIN: u64 = 1 << 20;
+/// What is smaller, in bytes, was not killed for its memory.
+pub const LOSS_MIN: u64 = 1 << 20;
 
 /// A process that a session lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

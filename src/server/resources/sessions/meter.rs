@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::group::Group;
-use super::tally::{self, Members};
+use super::tally::{self, Members, Moment};
 use super::tree::Running;
 
 /// The shortest time that a share of CPU is told of: the kernel counts in
@@ -49,8 +49,7 @@ pub struct Meter {
 #[derive(Debug)]
 struct Look {
     members: Members,
-    /// In clock ticks after boot.
-    at: u64,
+    at: Moment,
 }
 
 impl Meter {
@@ -80,17 +79,17 @@ impl Meter {
         Some(Usage { memory, cpu_percent: self.cpu_percent, processes: group.count(), oom_kills: 0 })
     }
 
-    /// Takes in a look made `at`, in clock ticks after boot, and tells the
-    /// figures and the memory of each process that is gone.
+    /// Takes in a look that began `at`, and tells the figures and the memory of
+    /// each process that is gone.
     #[allow(clippy::cast_precision_loss, reason = "clock ticks between two looks")]
-    pub fn take(&mut self, members: Members, now: Instant, at: u64, memory_max: u64) -> (Usage, Vec<u64>) {
+    pub fn take(&mut self, members: Members, now: Instant, at: Moment, memory_max: u64) -> (Usage, Vec<u64>) {
         let memory = tally::memory(&members).min(memory_max);
         let processes = tally::count(&members);
         let mut losses = Vec::new();
         match &self.before {
             None => self.since = now,
             Some(before) => {
-                let change = tally::compare(&before.members, &members, before.at);
+                let change = tally::compare((&before.members, before.at), (&members, at));
                 self.ticks += change.ticks;
                 losses = change.losses;
             }
@@ -131,6 +130,10 @@ mod tests {
 
     const NO_MAX: u64 = u64::MAX;
 
+    fn moment() -> Moment {
+        Moment { ticks: boot_ticks(), last_pid: 0 }
+    }
+
     /// Looks at the children of this process that `leader` is or leads.
     fn look(leader: u32) -> (Running, Members) {
         let own = i32::try_from(std::process::id()).expect("a process id");
@@ -146,7 +149,7 @@ mod tests {
         let child = Command::new("sh").args(["-c", "while :; do :; done"]).spawn();
         let mut child = child.expect("a shell");
         let (running, members) = look(child.id());
-        let (start, at) = (Instant::now(), boot_ticks());
+        let (start, at) = (Instant::now(), moment());
         let mut meter = Meter::new(Path::new("/"), &running, 1, start);
         let (first, _) = meter.take(members, start, at, NO_MAX);
         assert_eq!((first.cpu_percent, first.processes), (None, Some(1)));
@@ -182,12 +185,12 @@ mod tests {
         let (running, members) = look(shell.id());
         let now = Instant::now();
         let mut meter = Meter::new(Path::new("/"), &running, 1, now);
-        let (usage, _) = meter.take(members, now, boot_ticks(), NO_MAX);
+        let (usage, _) = meter.take(members, now, moment(), NO_MAX);
         assert_eq!(usage.processes, Some(3));
         assert!(usage.memory.is_some_and(|bytes| bytes > 100_000), "{usage:?}");
         std::io::Write::write_all(&mut say, b"\n").expect("the shell listens");
         std::io::Read::read_exact(&mut hear, &mut line).expect("a line");
-        let (usage, losses) = meter.take(look(shell.id()).1, now, boot_ticks(), 1000);
+        let (usage, losses) = meter.take(look(shell.id()).1, now, moment(), 1000);
         assert_eq!((usage.processes, usage.memory), (Some(1), Some(1000)), "no more than there is");
         assert!(!losses.is_empty() && losses.iter().all(|bytes| *bytes > 0), "{losses:?}");
         shell.kill().expect("a running child");

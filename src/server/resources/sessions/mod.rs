@@ -24,6 +24,7 @@ use crate::server::registry::{Entry, Registry, Snapshot};
 use blame::{Evidence, Loss, Verdict};
 pub use meter::Usage;
 use meter::{Meter, boot_ticks};
+use tally::Moment;
 use tree::{Running, Walker};
 
 /// Between two looks.
@@ -143,7 +144,7 @@ impl Watch {
         if sessions.is_empty() {
             return 0;
         }
-        let at = boot_ticks();
+        let at = Moment { ticks: boot_ticks(), last_pid: self.walker.last_pid() };
         let wanted: Vec<Running> = sessions.iter().map(|(_, session)| *session).collect();
         let found = self.walker.look(&wanted).await;
         // Shared pages count once for each process, but no session has more

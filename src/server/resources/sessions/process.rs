@@ -134,6 +134,13 @@ impl ProcReader {
         found.extend(text.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
     }
 
+    /// The latest number that a process or thread was given in our PID
+    /// namespace, `proc_loadavg(5)`.
+    pub fn last_pid(&mut self) -> u64 {
+        let text = self.read("loadavg").unwrap_or_default();
+        text.split_ascii_whitespace().next_back().and_then(number).unwrap_or(0)
+    }
+
     /// Every process there is.
     #[must_use]
     pub fn everybody(&self) -> Vec<i32> {

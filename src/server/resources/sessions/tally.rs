@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 
+use super::blame::LOSS_MIN;
 use super::process::{Spent, Stat};
 
 /// Size of what one fault brings at least.
@@ -24,6 +25,15 @@ pub struct Member {
 
 /// The processes of a session at one look, by their numbers.
 pub type Members = HashMap<i32, Member>;
+
+/// When a look was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// In clock ticks after boot.
+    pub ticks: u64,
+    /// The latest number that a process or thread was given.
+    pub last_pid: u64,
+}
 
 /// What changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,15 +58,17 @@ pub fn count(members: &Members) -> usize {
     members.values().filter(|member| !member.stat.is_dead).count()
 }
 
-/// Compares two looks; the earlier one was made `at`, in clock ticks after boot.
+/// Compares two looks, made at these moments.
 #[must_use]
-pub fn compare(before: &Members, now: &Members, at: u64) -> Change {
+pub fn compare((before, from): (&Members, Moment), (now, to): (&Members, Moment)) -> Change {
+    // A number below the one before means that they began anew.
+    let started = to.last_pid.checked_sub(from.last_pid).unwrap_or(u64::MAX).max(1);
     let mut change = Change::default();
     let mut gone = gone(before, now, &mut change.losses);
     for (pid, member) in now {
         let (old, known) = match before.get(pid).filter(|old| is_same(old, member)) {
             Some(old) => (old.stat, gone.remove(pid).unwrap_or_default()),
-            None if member.stat.start >= at => {
+            None if member.stat.start >= from.ticks => {
                 (Stat { own: Spent::default(), waited: Spent::default(), ..member.stat }, Gone::default())
             }
             // It was there before and was not seen: its past is not of now.
@@ -64,12 +76,19 @@ pub fn compare(before: &Members, now: &Members, at: u64) -> Change {
         };
         let unseen = member.stat.waited.less(old.waited).less(known.spent);
         change.ticks += member.stat.own.less(old.own).ticks + unseen.ticks;
-        let loss = known.largest + unseen.faults * PAGE;
+        let loss = known.largest + credible(unseen, started);
         if loss > 0 {
             change.losses.push(loss);
         }
     }
     change
+}
+
+/// The memory that faults speak of: many small programs have as many of them
+/// as a large one, so only what makes a large one of each counts.
+fn credible(unseen: Spent, started: u64) -> u64 {
+    let bytes = unseen.faults.saturating_mul(PAGE);
+    if bytes / started >= LOSS_MIN { bytes } else { 0 }
 }
 
 /// What is gone below one process that is still there.
@@ -153,12 +172,18 @@ mod tests {
         list.iter().copied().collect()
     }
 
+    /// What changed since 100 ticks after boot, while so many were started.
+    fn change(before: &[(i32, Member)], now: &[(i32, Member)], started: u64) -> Change {
+        let from = Moment { ticks: 100, last_pid: 7 };
+        compare((&members(before), from), (&members(now), Moment { ticks: 200, last_pid: 7 + started }))
+    }
+
     fn ticks(before: &[(i32, Member)], now: &[(i32, Member)]) -> u64 {
-        compare(&members(before), &members(now), 100).ticks
+        change(before, now, 1).ticks
     }
 
     fn losses(before: &[(i32, Member)], now: &[(i32, Member)]) -> Vec<u64> {
-        let mut losses = compare(&members(before), &members(now), 100).losses;
+        let mut losses = change(before, now, 1).losses;
         losses.sort_unstable();
         losses
     }
@@ -233,6 +258,19 @@ mod tests {
         assert_eq!(losses(&before, &[(2, parent)]), [5000 * PAGE]);
         let seen = (3, Member { memory: 20 * MIB, ..member(2, 0, 0) });
         assert_eq!(losses(&[before[0], seen], &[(2, parent)]), [20 * MIB + 5000 * PAGE], "it grew and was killed");
+    }
+
+    #[test]
+    fn many_small_programs_make_no_large_one() {
+        let before = [(2, member(1, 50, 0))];
+        let mut parent = before[0].1;
+        parent.stat.waited.faults = 20 * 100;
+        let losses = |started| change(&before, &[(2, parent)], started).losses;
+        assert_eq!(losses(20), [0; 0]);
+        assert_eq!(losses(2), [2000 * PAGE]);
+        let (from, to) = (Moment { ticks: 100, last_pid: 7 }, Moment { ticks: 200, last_pid: 3 });
+        let anew = compare((&members(&before), from), (&members(&[(2, parent)]), to));
+        assert_eq!(anew.losses, [0; 0], "nobody knows how many were started");
     }
 
     #[test]

@@ -46,6 +46,11 @@ impl Walker {
         Self { reader: ProcReader::new(root), init, read: 0 }
     }
 
+    /// The latest number that a process or thread was given.
+    pub fn last_pid(&mut self) -> u64 {
+        self.reader.last_pid()
+    }
+
     /// The members of each of `sessions`, in their order.
     pub async fn look(&mut self, sessions: &[Running]) -> Vec<Members> {
         let family = self.family().await;
