@@ -125,13 +125,17 @@ async fn try_serve(link: OwnedFd) -> Result<(), String> {
         "API server started"
     );
     tokio::spawn(registry::keep_pace(Arc::clone(&registry)));
-    tokio::spawn(Arc::clone(&monitor).watch(Arc::clone(&registry)));
+    let monitoring = tokio::spawn(Arc::clone(&monitor).watch(Arc::clone(&registry)));
+
     tokio::spawn(Watch::new(Arc::clone(&registry), monitor).run());
 
     while !registry.has_goodbye() {
         registry.take(link.receive().await?);
     }
+    // It ends with the announcement of the shutdown, and says so.
+    let _ = tokio::time::timeout(FAREWELL, monitoring).await;
     let _ = tokio::time::timeout(FAREWELL, registry.all_connections_closed()).await;
+
     tracing::info!("API server ends");
     Ok(())
 }

@@ -36,8 +36,8 @@ impl Group {
 
     /// Changes the memory limit, as `docker update` does.
     pub fn limit_memory(&self, bytes: u64) {
-        let file = if self.dirs[0].join("memory.max").exists() { "memory.max" } else { "memory.limit_in_bytes" };
-        write(&self.dirs[0], file, bytes);
+        let file = if self.dir().join("memory.max").exists() { "memory.max" } else { "memory.limit_in_bytes" };
+        write(self.dir(), file, bytes);
     }
 
     /// The group in the hierarchy of its first controller.
@@ -47,7 +47,7 @@ impl Group {
 
     /// Whether init can make groups with controllers in it: version 2.
     pub fn is_divisible(&self) -> bool {
-        self.dirs[0].join("cgroup.controllers").exists()
+        self.dir().join("cgroup.controllers").exists()
     }
 
     /// What a shell says to move itself into the group.
