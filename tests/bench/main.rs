@@ -36,6 +36,9 @@ fn main() {
     if runs("memory") {
         measure::memory();
     }
+    if runs("quiet") {
+        measure::quiet();
+    }
     if runs("create") {
         measure::post_to_first_byte();
     }

@@ -13,6 +13,9 @@ const KEY_PAUSE: Duration = Duration::from_millis(3);
 /// Bytes of each throughput stream.
 const STREAM: u64 = 100 * 1000 * 1000;
 
+/// How long nothing happens for the cost of watching.
+const QUIET: Duration = Duration::from_secs(60);
+
 /// From exec to listening, and to the first answer.
 pub fn start_to_listening() {
     let mut listening = Vec::new();
@@ -155,4 +158,22 @@ pub fn throughput(count: usize) {
     assert!(total >= size * count as u64, "{total} bytes of {}", size * count as u64);
     let name = if count == 1 { "cat of 100 MB".to_owned() } else { format!("{count} x cat of 100 MB at once") };
     row(&name, &format!("{:.0} MB/s", total as f64 / 1e6 / seconds));
+}
+
+/// What watching costs while nothing happens: four sessions with a few
+/// processes each, and so little memory that a burst could fill it within a
+/// second, so that samples come as fast as they ever do.
+pub fn quiet() {
+    let rig = Rig::start(&["--memory-limit", "4GiB"]);
+    for _ in 0..4 {
+        rig.session("sleep 1000 & sleep 1000 & cat");
+    }
+    std::thread::sleep(Duration::from_secs(3));
+    let before = rig.processor_time();
+    std::thread::sleep(QUIET);
+    let after = rig.processor_time();
+    for (name, (before, after)) in ["init", "server"].into_iter().zip(before.into_iter().zip(after)) {
+        let share = (after - before).as_secs_f64() / QUIET.as_secs_f64() * 100.0;
+        row(&format!("{name} in a quiet minute, share of a core"), &format!("{share:.3} %"));
+    }
 }

@@ -86,6 +86,16 @@ impl Rig {
         answer["session"]["id"].as_str().unwrap_or_else(|| panic!("no session: {answer}")).to_owned()
     }
 
+    /// Time on a processor so far of init and of the server,
+    /// `proc_pid_schedstat(5)`.
+    pub fn processor_time(&self) -> [Duration; 2] {
+        let server = self.ask("GET", "/api/health", "")["pid"].as_u64().expect("the server's pid");
+        [u64::from(self.child.id()), server].map(|pid| {
+            let text = std::fs::read_to_string(format!("/proc/{pid}/schedstat")).expect("the process lives");
+            Duration::from_nanos(text.split(' ').next().and_then(|n| n.parse().ok()).expect("a number"))
+        })
+    }
+
     /// Resident memory in KiB of init and of the server: all of it, and the
     /// part that is shared (rings, page cache of the binary).
     pub fn memory(&self) -> [(u64, u64); 2] {
