@@ -8,6 +8,9 @@ mod out_of_memory;
 #[allow(dead_code, unused_imports, reason = "these tests need fewer of the suite's actors")]
 mod support;
 
+#[path = "../suite/resources.rs"]
+mod resources;
+
 mod container;
 mod delegation;
 mod sessions;
