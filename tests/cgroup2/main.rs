@@ -13,4 +13,5 @@ mod resources;
 
 mod container;
 mod delegation;
+mod page_cache;
 mod sessions;

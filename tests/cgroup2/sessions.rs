@@ -38,6 +38,7 @@ fn each_life_of_a_session_has_the_limits_and_meets_that_of_processes_alone() {
     let dir = of_session(&group, &id);
     eventually("the limit is met", || (event(&dir, "pids.events", "max") > 0).then_some(()));
     assert_eq!(members(&dir).len(), 20);
+    api.wait_for(&id, "counted by its group", |session| session["processCount"] == json!(20));
     let other = api.shell("sleep 0; exit 5");
     assert_eq!(api.wait_for_exit(&other)["exitCode"], json!(5));
     let _ = api.post(&format!("/api/sessions/{id}/signal"), &json!({ "signal": "KILL" })).json_of(200);
