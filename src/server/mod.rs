@@ -126,9 +126,7 @@ async fn try_serve(link: OwnedFd) -> Result<(), String> {
     );
     tokio::spawn(registry::keep_pace(Arc::clone(&registry)));
     let monitoring = tokio::spawn(Arc::clone(&monitor).watch(Arc::clone(&registry)));
-
-    tokio::spawn(Watch::new(Arc::clone(&registry), monitor).run());
-
+    tokio::spawn(Watch::new(Arc::clone(&registry), monitor, Arc::clone(&link)).run());
     while !registry.has_goodbye() {
         registry.take(link.receive().await?);
     }

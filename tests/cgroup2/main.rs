@@ -4,6 +4,8 @@
 
 #[path = "../suite/out_of_memory.rs"]
 mod out_of_memory;
+#[path = "../suite/session_usage.rs"]
+mod session_usage;
 #[path = "../suite/support/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "these tests need fewer of the suite's actors")]
 mod support;

@@ -1,15 +1,13 @@
 //! What each session uses, and whom the kernel killed.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
-use nix::unistd::Uid;
 use serde_json::{Value, json};
 
+use crate::support::group::Group;
 use crate::support::scene::{Guest, mark};
-use crate::support::{Api, Form, Quarterdeck, Setup, eventually, process};
+use crate::support::{Api, Form, Quarterdeck, Setup, process};
 
 const MIB: f64 = 1_048_576.0;
 
@@ -93,9 +91,9 @@ fn who_left_the_terminal_and_the_family_still_counts() {
     let quarterdeck = Quarterdeck::as_pid1(&[]);
     let api = quarterdeck.api();
     let neighbour = api.shell("sleep 1000");
-    let daemon = format!("fork && exit; setsid; fork && exit; {}", holder(30));
     // Nothing of the session is left on it but its tag.
-    let id = api.shell(&format!("env -i perl -MPOSIX=setsid -e '{daemon}' </dev/null >/dev/null 2>&1; read line"));
+    let daemon = format!("env -i setsid -f perl -e '{}' </dev/null >/dev/null 2>&1", holder(30));
+    let id = api.shell(&format!("{daemon}; read line"));
     let session = wait_for(&api, &id, "memoryBytes", |bytes| bytes > 28.0 * MIB);
     assert_eq!(session["processCount"], json!(2));
     let neighbour = wait_for(&api, &neighbour, "memoryBytes", |bytes| bytes < 5.0 * MIB);
@@ -117,66 +115,30 @@ fn figures_come_again_after_a_restart_of_the_server_and_are_no_news() {
     assert_eq!(session["processCount"], json!(2));
 }
 
-/// A memory limit that this test sets, removed when dropped.
-struct Limit(PathBuf);
-
-impl Limit {
-    /// A group with so many MiB. None where groups are not ours to make.
-    fn new(mib: u64) -> Option<Self> {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("quarterdeck-suite-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let mount = Path::new("/sys/fs/cgroup");
-        let version_1 = mount.join("memory");
-        let (parent, file) = if version_1.is_dir() {
-            (version_1, "memory.limit_in_bytes")
-        } else {
-            let _ = fs::write(mount.join("cgroup.subtree_control"), "+memory");
-            (mount.to_owned(), "memory.max")
-        };
-        let limit = Self(parent.join(name));
-        let made = fs::create_dir(&limit.0).and_then(|()| fs::write(limit.0.join(file), format!("{mib}M")));
-        if let Err(e) = made {
-            assert!(!Uid::effective().is_root() || !parent.join("memory.stat").exists(), "no memory limit: {e}");
-            eprintln!("memory limits are not ours to set here ({e}): nobody can be killed for want of memory");
-            return None;
-        }
-        Some(limit)
-    }
-
-    /// What a shell does to be limited.
-    fn join(&self) -> String {
-        format!("echo 0 >{}/cgroup.procs", self.0.display())
-    }
-}
-
-impl Drop for Limit {
-    fn drop(&mut self) {
-        let below = fs::read_dir(&self.0).into_iter().flatten().flatten().map(|entry| entry.path());
-        let groups: Vec<_> = below.filter(|path| path.is_dir()).chain([self.0.clone()]).collect();
-        for group in groups {
-            eventually("an empty group can be removed", || {
-                let _ = fs::remove_dir(&group);
-                (!group.exists()).then_some(())
-            });
-        }
-    }
-}
-
-/// A quarterdeck with 96 MiB.
-fn limited(limit: &Limit) -> Quarterdeck {
-    Quarterdeck::launch(&Setup { pid1: true, before: &limit.join(), ..Setup::default() })
+/// As PID 1 with 96 MiB of memory. The group comes first: it is empty only
+/// after the program has ended.
+fn limited() -> (Group, Quarterdeck) {
+    let group = Group::with_memory(96 << 20);
+    let quarterdeck = Quarterdeck::launch(&Setup { pid1: true, before: &group.join(), ..Setup::default() });
+    (group, quarterdeck)
 }
 
 #[test]
 fn a_session_that_lost_a_process_for_want_of_memory_says_so_and_lives_on() {
-    let Some(limit) = Limit::new(96) else { return };
-    let quarterdeck = limited(&limit);
+    let (group, quarterdeck) = limited();
     let api = quarterdeck.api();
     let mut clients = [quarterdeck.connect(Form::Json), quarterdeck.connect(Form::Binary)];
     let neighbour = api.run(&["perl", "-e", &holder(10)].map(str::to_owned));
     let id = api.shell(&format!("read line; perl -e '{HOG}'; echo over; read line; exit 3"));
     wait_for(&api, &neighbour, "memoryBytes", |bytes| bytes > 9.0 * MIB);
     api.input(&id, b"\n").json_of(200);
+    if group.is_divisible() {
+        // The kernel ends a session with a group of its own as a whole.
+        assert_eq!(api.wait_for_exit(&id)["signal"], json!("SIGKILL"));
+        wait_for(&api, &id, "oomKills", |kills| kills >= 2.0);
+        assert_eq!(api.session(&neighbour)["oomKills"], Value::Null);
+        return;
+    }
     for client in &mut clients {
         let view = client.wait_until("told of the kill", |view| view.of_type("session.warning").next().is_some());
         let warnings: Vec<_> = view.of_type("session.warning").cloned().collect();
@@ -195,8 +157,7 @@ fn a_session_that_lost_a_process_for_want_of_memory_says_so_and_lives_on() {
 
 #[test]
 fn a_session_whose_program_was_killed_for_want_of_memory_counts_it() {
-    let Some(limit) = Limit::new(96) else { return };
-    let quarterdeck = limited(&limit);
+    let (_group, quarterdeck) = limited();
     let api = quarterdeck.api();
     let mut client = quarterdeck.connect(Form::Json);
     let neighbour = api.run(&["perl", "-e", &holder(10)].map(str::to_owned));
@@ -211,14 +172,17 @@ fn a_session_whose_program_was_killed_for_want_of_memory_counts_it() {
 
 #[test]
 fn nobody_is_blamed_for_a_process_of_no_session() {
-    let Some(limit) = Limit::new(96) else { return };
-    let quarterdeck = limited(&limit);
+    let (group, quarterdeck) = limited();
     let api = quarterdeck.api();
     let mut client = quarterdeck.connect(Form::Json);
     let id = api.shell("while :; do sleep 0.01; done");
     wait_for(&api, &id, "processCount", |count| count > 0.0);
     let Some(mut hog) = Guest::command(&quarterdeck) else { return };
-    let script = format!("{}; exec perl -e '{HOG}' {}", limit.join(), mark());
+    // Where init has divided the group, processes may only be in its parts.
+    let dir = group.dir().display();
+    let join =
+        format!("for dir in {dir}/quarterdeck-init {dir}; do echo $$ >$dir/cgroup.procs && break; done 2>/dev/null");
+    let script = format!("{join}; exec perl -e '{HOG}' {}", mark());
     let status = hog.args(["sh", "-c", &script]).status().expect("nsenter(1)");
     assert!(!status.success(), "the hog ended well");
     let message = "The kernel killed a process because memory ran out, and no session is known to have lost one";

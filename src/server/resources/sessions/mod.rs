@@ -16,10 +16,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::monitor::{Monitor, SessionWarning};
+use crate::link::message::ToInit;
 use crate::logging::unix_millis;
 use crate::model::id::SessionId;
 use crate::model::resources::MemoryLevel;
-use crate::model::session::{Exit, ExitStatus, Stage};
+use crate::model::session::Stage;
+use crate::server::link::Link;
 use crate::server::registry::{Entry, Registry, Snapshot};
 use blame::{Evidence, Loss, Verdict};
 pub use meter::Usage;
@@ -48,6 +50,7 @@ const BACKWARDS: Duration = Duration::from_secs(2);
 pub struct Watch {
     registry: Arc<Registry>,
     monitor: Arc<Monitor>,
+    link: Arc<Link>,
     walker: Walker,
     meters: HashMap<SessionId, Meter>,
     losses: Vec<Loss>,
@@ -63,13 +66,14 @@ pub struct Watch {
 impl Watch {
     /// Knows nobody yet.
     #[must_use]
-    pub fn new(registry: Arc<Registry>, monitor: Arc<Monitor>) -> Self {
+    pub fn new(registry: Arc<Registry>, monitor: Arc<Monitor>, link: Arc<Link>) -> Self {
         // Init starts the server, and is the parent of every session.
         let init = rustix::process::getppid().map_or(1, |pid| pid.as_raw_nonzero().get());
         let accounted = *monitor.oom_kills().borrow();
         Self {
             registry,
             monitor,
+            link,
             walker: Walker::new(Path::new("/"), init),
             meters: HashMap::new(),
             losses: Vec::new(),
@@ -92,7 +96,10 @@ impl Watch {
             }
             let processes = self.look(&snapshot).await;
             let counter = *kills.borrow_and_update();
-            self.settle(counter);
+            if self.settle(counter) {
+                // Without a link this server ends anyway.
+                let _ = self.link.send(&ToInit::OomKills(counter)).await;
+            }
             let pause = self.pause(processes);
             tokio::select! {
                 () = tokio::time::sleep(pause.unwrap_or(Duration::MAX)) => {}
@@ -161,8 +168,10 @@ impl Watch {
         processes
     }
 
-    /// Finds out whose were killed, once they had time to end.
-    fn settle(&mut self, counter: u64) {
+    /// Finds out whose were killed, once they had time to end; true if one of
+    /// them was no first process, so that init does not take the kill for the
+    /// next one's.
+    fn settle(&mut self, counter: u64) -> bool {
         let now = Instant::now();
         // Another group's counter, after init was moved.
         self.accounted = self.accounted.min(counter);
@@ -171,7 +180,7 @@ impl Watch {
         self.losses.retain(|loss| loss.at + BACKWARDS >= since);
         if kills == 0 && self.counted.is_empty() {
             self.open_since = None;
-            return;
+            return false;
         }
         self.open_since = Some(since);
         let snapshot = self.registry.now();
@@ -188,7 +197,7 @@ impl Watch {
         let waited = now.duration_since(since);
         let is_clear = kills > 0 && evidence.is_enough(kills);
         if waited < SETTLING || (waited < PATIENCE && !is_clear) {
-            return;
+            return false;
         }
         let leaders = evidence.leaders.clone();
         let verdict = blame::decide(kills, &mut evidence);
@@ -196,6 +205,7 @@ impl Watch {
         self.counted.clear();
         (self.accounted, self.open_since) = (counter, None);
         self.announce(&snapshot, &leaders, &verdict);
+        verdict.nobodys > 0 || verdict.sessions.iter().any(|(id, _)| !leaders.contains(id))
     }
 
     /// Whether the kernel killed the session's first process a moment ago.
@@ -204,7 +214,7 @@ impl Watch {
         let patience = u64::try_from((BACKWARDS + PATIENCE).as_millis()).unwrap_or(u64::MAX);
         let is_recent = unix_millis() < exit.at.saturating_add(patience);
         let is_settled = self.settled.get(&entry.record.id).is_some_and(|life| *life >= exit.life);
-        is_recent && !is_settled && was_killed_by_kernel(&exit)
+        is_recent && !is_settled && exit.out_of_memory
     }
 
     fn announce(&mut self, snapshot: &Snapshot, leaders: &[SessionId], verdict: &Verdict) {
@@ -240,9 +250,4 @@ fn running(entry: &Entry) -> Option<(&Entry, Running)> {
 fn publish(entry: &Entry, usage: Usage) {
     let mut published = entry.session.usage();
     *published = Usage { oom_kills: published.oom_kills, ..usage };
-}
-
-/// Whether memory that ran out can be why a first process ended so.
-fn was_killed_by_kernel(exit: &Exit) -> bool {
-    exit.status == ExitStatus::Signal(9) && !exit.requested
 }
