@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::super::file::{BUFFER_LEN, meminfo, number};
 
+/// What a list of processes is shorter than if it came in one read.
+const LIST_SHORT: usize = 2048;
+
 /// What a process has used up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Spent {
@@ -42,6 +45,8 @@ pub struct Stat {
     pub threads: u32,
     /// When it started, in clock ticks after boot.
     pub start: u64,
+    /// Pages it has in memory, those of files too.
+    pub resident: u64,
     /// What it used itself.
     pub own: Spent,
     /// What its ended children used, and theirs, as far as they were waited for.
@@ -52,7 +57,7 @@ impl Stat {
     fn parse(text: &str) -> Option<Self> {
         // The name in parentheses may hold anything, parentheses too.
         let fields = text.get(text.rfind(')')? + 1..)?;
-        let fields: Vec<&str> = fields.split_ascii_whitespace().take(20).collect();
+        let fields: Vec<&str> = fields.split_ascii_whitespace().take(22).collect();
         let get = |at: usize| fields.get(at).and_then(|field| number(field));
         let id = |at: usize| fields.get(at).and_then(|field| field.parse::<i32>().ok());
         let threads = u32::try_from(get(17)?).ok()?;
@@ -62,6 +67,7 @@ impl Stat {
             is_dead: matches!(*fields.first()?, "Z" | "X") && threads <= 1,
             threads,
             start: get(19)?,
+            resident: get(21)?,
             own: Spent { ticks: get(11)? + get(12)?, faults: get(7)? + get(9)? },
             waited: Spent { ticks: get(13)? + get(14)?, faults: get(8)? + get(10)? },
         })
@@ -129,9 +135,15 @@ impl ProcReader {
     }
 
     fn children_of_thread(&mut self, path: &str, found: &mut Vec<i32>) {
-        // More of them than one read gives.
-        let text = fs::read_to_string(self.dir.join(path)).unwrap_or_default();
-        found.extend(text.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
+        let mut take =
+            |text: &str| found.extend(text.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
+        match self.read(path) {
+            // The kernel hands out a page at a time.
+            Some(text) if text.len() > LIST_SHORT => {
+                take(&fs::read_to_string(self.dir.join(path)).unwrap_or_default());
+            }
+            text => take(text.unwrap_or_default()),
+        }
     }
 
     /// The latest number that a process or thread was given in our PID
@@ -165,19 +177,20 @@ mod tests {
 
     #[test]
     fn a_line_is_read_whatever_the_name_is() {
-        let line = "7 (a) Z 1 (b) S 3 4 5 6 -1 0 10 20 1 2 30 40 50 60 20 0 2 0 999 1 2 3\n";
+        let line = "7 (a) Z 1 (b) S 3 4 5 6 -1 0 10 20 1 2 30 40 50 60 20 0 2 0 999 4096 77 3\n";
         let stat = Stat::parse(line).expect("a stat line");
         assert_eq!((stat.parent, stat.kernel_session, stat.is_dead, stat.threads, stat.start), (3, 5, false, 2, 999));
+        assert_eq!(stat.resident, 77);
         assert_eq!(stat.own, Spent { ticks: 70, faults: 11 });
         assert_eq!(stat.waited, Spent { ticks: 110, faults: 22 });
-        for cut in ["", "7 (a", "7 (a) S 3 4 5 6 -1 0 10 20 1 2 30 40 50 60 20 0 2 0"] {
+        for cut in ["", "7 (a", "7 (a) S 3 4 5 6 -1 0 10 20 1 2 30 40 50 60 20 0 2 0 999 4096"] {
             assert_eq!(Stat::parse(cut), None, "{cut}");
         }
     }
 
     #[test]
     fn a_first_thread_that_ended_before_the_others_is_no_end() {
-        let line = |state, threads| format!("7 (x) {state} 3 4 5 6 -1 0 0 0 0 0 0 0 0 0 20 0 {threads} 0 9");
+        let line = |state, threads| format!("7 (x) {state} 3 4 5 6 -1 0 0 0 0 0 0 0 0 0 20 0 {threads} 0 9 0 0");
         let is_dead = |state, threads| Stat::parse(&line(state, threads)).map(|stat| stat.is_dead);
         assert_eq!(is_dead("Z", 1), Some(true));
         assert_eq!(is_dead("Z", 2), Some(false));

@@ -162,6 +162,7 @@ mod tests {
             is_dead: false,
             threads: 1,
             start: 10,
+            resident: 1,
             own: spent(own),
             waited: spent(waited),
         };

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::process::ProcReader;
+use super::process::{ProcReader, Stat};
 use super::tally::{Member, Members};
 use crate::model::id::SessionId;
 use crate::sys::process::Pid;
@@ -31,6 +31,8 @@ pub struct Running {
 pub struct Walker {
     reader: ProcReader,
     init: i32,
+    /// Everybody at the look before.
+    known: Members,
     /// Processes read since others had their turn.
     read: usize,
 }
@@ -43,7 +45,7 @@ impl Walker {
     /// parent of all sessions.
     #[must_use]
     pub fn new(root: &Path, init: i32) -> Self {
-        Self { reader: ProcReader::new(root), init, read: 0 }
+        Self { reader: ProcReader::new(root), init, known: Members::new(), read: 0 }
     }
 
     /// The latest number that a process or thread was given.
@@ -59,6 +61,7 @@ impl Walker {
         for roots in roots {
             all.push(self.descend(roots, &family).await);
         }
+        self.known = all.iter().flatten().map(|(pid, member)| (*pid, *member)).collect();
         all
     }
 
@@ -115,7 +118,7 @@ impl Walker {
                 continue;
             }
             let Some(stat) = self.reader.stat(pid) else { continue };
-            let memory = if stat.is_dead { 0 } else { self.reader.memory(pid) };
+            let memory = if stat.is_dead { 0 } else { self.memory(pid, &stat) };
             members.insert(pid, Member { stat, memory });
             if !stat.is_dead {
                 self.children(pid, stat.threads, family, &mut open);
@@ -123,6 +126,16 @@ impl Walker {
             self.give_way().await;
         }
         members
+    }
+
+    /// Most processes sleep: who had no page fault and has as many pages as
+    /// before has the same ones, and is spared the longest file.
+    fn memory(&mut self, pid: i32, stat: &Stat) -> u64 {
+        let before = self.known.get(&pid).filter(|before| {
+            let before = &before.stat;
+            (before.start, before.resident, before.own.faults) == (stat.start, stat.resident, stat.own.faults)
+        });
+        before.map_or_else(|| self.reader.memory(pid), |before| before.memory)
     }
 
     fn children(&mut self, pid: i32, threads: u32, family: &Family, found: &mut Vec<i32>) {
@@ -165,7 +178,8 @@ mod tests {
 
     /// A process: its number, parent, kernel session and children.
     fn process(tree: &Tree, pid: i32, parent: i32, session: i32, children: Option<&str>) {
-        let line = format!("{pid} (x) S {parent} {pid} {session} 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 9\n");
+        let pages = 3;
+        let line = format!("{pid} (x) S {parent} {pid} {session} 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 9 0 {pages}\n");
         tree.write(&format!("proc/{pid}/stat"), &line);
         tree.write(&format!("proc/{pid}/status"), "Name:\tx\nRssAnon:\t      8 kB\nRssShmem:\t  4 kB\n");
         if let Some(children) = children {
@@ -202,6 +216,21 @@ mod tests {
             let expected = [vec![BASE + 2, BASE + 4, BASE + 5, BASE + 7], vec![BASE + 3]];
             assert_eq!(look(&tree, &sessions), expected, "with lists: {lists_children}");
         }
+    }
+
+    #[test]
+    fn memory_is_read_again_when_pages_came_or_went() {
+        let (tree, sessions) = scene(true);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let mut walker = Walker::new(tree.root(), 1);
+        let mut memory = || runtime.block_on(walker.look(&sessions)).pop().map(|b| b[&(BASE + 3)].memory);
+        assert_eq!(memory(), Some(12 << 10));
+        tree.write(&format!("proc/{}/status", BASE + 3), "RssAnon:\t 8 kB\nRssShmem:\t 8 kB\n");
+        assert_eq!(memory(), Some(12 << 10), "spared");
+        let stat = format!("proc/{}/stat", BASE + 3);
+        let line = std::fs::read_to_string(tree.path(&stat)).expect("a stat file");
+        tree.write(&stat, &line.replace(" 0 3\n", " 0 4\n"));
+        assert_eq!(memory(), Some(16 << 10));
     }
 
     #[test]
