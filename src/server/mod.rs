@@ -6,6 +6,7 @@
 
 pub mod http;
 mod link;
+pub mod metrics;
 mod pace;
 mod registry;
 pub mod resource_view;

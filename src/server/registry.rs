@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 
 use super::link::Received;
+use super::metrics::Metrics;
 use super::session::Session;
 use crate::link::message::ToServer;
 use crate::model::id::SessionId;
@@ -92,6 +93,8 @@ pub struct Registry {
     totals: Mutex<Totals>,
     connections: AtomicUsize,
     connection_closed: Notify,
+    /// What this server counts.
+    pub metrics: Arc<Metrics>,
     /// Rings when somebody asked for a whole look at the resources.
     pub cycle_asked: Notify,
 }
@@ -120,6 +123,7 @@ impl Registry {
             totals: Mutex::default(),
             connections: AtomicUsize::new(0),
             connection_closed: Notify::new(),
+            metrics: Arc::default(),
             cycle_asked: Notify::new(),
         }
     }
@@ -154,11 +158,17 @@ impl Registry {
         ConnectionGuard(Arc::clone(self))
     }
 
+    /// How many WebSockets are open.
+    #[must_use]
+    pub fn connection_count(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+
     /// Returns when no WebSocket is open.
     pub async fn all_connections_closed(&self) {
         loop {
             let closed = self.connection_closed.notified();
-            if self.connections.load(Ordering::Relaxed) == 0 {
+            if self.connection_count() == 0 {
                 return;
             }
             closed.await;
@@ -195,7 +205,7 @@ impl Registry {
             }
             return self.publish(|next| refresh(next, id));
         }
-        let opened = Session::open(record.clone(), fds, Arc::clone(&self.nudge));
+        let opened = Session::open(record.clone(), fds, Arc::clone(&self.nudge), Arc::clone(&self.metrics));
         match opened {
             Ok(session) => {
                 let session = Arc::new(session);

@@ -29,6 +29,10 @@ struct ErrorBody {
     suggestion: String,
 }
 
+/// Rides on an answer that is an error, for who counts them.
+#[derive(Clone, Copy, Debug)]
+pub struct Refused(pub &'static str);
+
 impl ApiError {
     fn new(status: StatusCode, kind: &'static str, code: &'static str, message: impl Into<String>) -> Self {
         let body = ErrorBody { kind, code, message: message.into(), details: Value::Null, suggestion: String::new() };
@@ -223,6 +227,7 @@ impl IntoResponse for ApiError {
         if let Some((oldest, head)) = self.offsets {
             super::terminal::put_offsets(response.headers_mut(), None, head, oldest);
         }
+        response.extensions_mut().insert(Refused(code));
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
         }

@@ -3,6 +3,7 @@
 mod body;
 mod error;
 mod health;
+mod metrics;
 mod page;
 mod sessions;
 mod sweep;
@@ -17,7 +18,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 
 use super::App;
-use error::ApiError;
+use error::{ApiError, Refused};
 
 /// The whole API, as one service that tests and both listeners use.
 pub fn router(app: App) -> Router {
@@ -26,6 +27,7 @@ pub fn router(app: App) -> Router {
         .route("/ws", any(ws::upgrade))
         .route("/health", get(health::live))
         .route("/ready", get(health::ready))
+        .route("/metrics", get(metrics::metrics))
         .route("/api/health", get(health::health))
         .route("/api/resources", get(health::resources))
         .route("/api/resources/history", get(health::history))
@@ -42,6 +44,7 @@ pub fn router(app: App) -> Router {
         .fallback(fallback)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(axum::middleware::from_fn(security_headers))
+        .layer(axum::middleware::from_fn_with_state(app.clone(), count_refusals))
         .with_state(app)
 }
 
@@ -67,6 +70,14 @@ async fn fallback(uri: Uri, request: Request) -> Response {
 
 async fn method_not_allowed(method: Method, uri: Uri) -> Response {
     ApiError::method_not_allowed(&method, uri.path()).into_response()
+}
+
+async fn count_refusals(State(app): State<App>, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    if let Some(Refused(code)) = response.extensions().get() {
+        app.registry.metrics.refused(code);
+    }
+    response
 }
 
 /// What a browser is told about every answer.

@@ -12,6 +12,7 @@ use tokio::io::Interest;
 
 pub use attachment::{Attachment, BeyondHead, Start};
 
+use super::metrics::Metrics;
 use super::pace::{LINGER_AFTER_RESTART, Places};
 use super::resources::sessions::Usage;
 use crate::model::id::SessionId;
@@ -41,6 +42,8 @@ pub struct Session {
     ends: Mutex<VecDeque<Exit>>,
     nudge: Arc<OwnedFd>,
     usage: Mutex<Usage>,
+    /// What the server counts, of all sessions together.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Why input was not written in full.
@@ -64,7 +67,7 @@ impl Session {
     ///
     /// # Errors
     /// Descriptors that are missing or are not what they should be.
-    pub fn open(record: Record, fds: Vec<OwnedFd>, nudge: Arc<OwnedFd>) -> io::Result<Self> {
+    pub fn open(record: Record, fds: Vec<OwnedFd>, nudge: Arc<OwnedFd>, metrics: Arc<Metrics>) -> io::Result<Self> {
         let mut fds = fds.into_iter();
         let (Some(ring), Some(hint), Some(data)) = (fds.next(), fds.next(), fds.next()) else {
             return Err(io::ErrorKind::InvalidData.into());
@@ -79,6 +82,7 @@ impl Session {
             ends: Mutex::default(),
             nudge,
             usage: Mutex::default(),
+            metrics,
         };
         session.set_master(fds.next())?;
         session.note_end();
@@ -255,7 +259,10 @@ impl Session {
         let mut written = 0;
         while written < bytes.len() {
             match tokio::time::timeout(patience, write_some(&master, &bytes[written..])).await {
-                Ok(Ok(n)) => written += n,
+                Ok(Ok(n)) => {
+                    written += n;
+                    self.metrics.input_bytes.add(n as u64);
+                }
                 Ok(Err(error)) => return Err(error),
                 Err(_) => return Err(InputError::NotRead(written)),
             }

@@ -4,6 +4,7 @@
 //! send, move on. Nothing is queued per client; the ring is the queue.
 
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::ws::Message;
@@ -14,6 +15,7 @@ use super::frames;
 use super::messages::ServerMessage;
 use super::utf8::{Piece, Utf8};
 use crate::model::id::SessionId;
+use crate::server::metrics::echo::{self, Stopwatch};
 use crate::server::session::{Attachment, Read};
 use crate::server::view::{exit_code, exit_signal};
 
@@ -55,12 +57,15 @@ pub struct Channel {
     utf8: Utf8,
     pause_until: Option<Instant>,
     doomed_at: Option<Instant>,
+    stopwatch: Arc<Stopwatch>,
+    /// When the input arrived that the output at hand follows.
+    typed_at: Option<Instant>,
 }
 
 impl Channel {
-    /// A channel for a fresh attachment.
+    /// A channel for a fresh attachment. The client's input starts `stopwatch`.
     #[must_use]
-    pub fn new(number: u16, attachment: Attachment, window: Window) -> Self {
+    pub fn new(number: u16, attachment: Attachment, window: Window, stopwatch: Arc<Stopwatch>) -> Self {
         let session = &attachment.session;
         // Ends of earlier lives are history to whoever joins a later one.
         let told_exit_of = session.life().saturating_sub(1);
@@ -75,6 +80,8 @@ impl Channel {
             utf8: Utf8::default(),
             pause_until: None,
             doomed_at: None,
+            stopwatch,
+            typed_at: None,
         }
     }
 
@@ -103,7 +110,9 @@ impl Channel {
         [Some(attached), gap].into_iter().flatten().collect()
     }
 
+    /// Every gap that is made is told.
     fn gap(&self, from: u64, to: u64) -> ServerMessage {
+        self.attachment.session.metrics.gaps.add(1);
         ServerMessage::Gap { session_id: self.id, from, to }
     }
 
@@ -231,10 +240,14 @@ impl Channel {
         self.cursor += n as u64;
         let caught_up = self.cursor >= self.attachment.session.head();
         self.pause_until = (caught_up && n as u64 > FLOOD_BYTES).then(|| now + FLOOD_PAUSE);
-        Ok(match form {
-            Form::Binary => vec![Message::Binary(buffer.split().freeze())],
-            Form::Json => self.utf8.push(buffer, offset).map(|piece| self.text(piece)).into_iter().collect(),
-        })
+        let message = match form {
+            Form::Binary => Some(Message::Binary(buffer.split().freeze())),
+            Form::Json => self.utf8.push(buffer, offset).map(|piece| self.text(piece)),
+        };
+        if message.is_some() {
+            self.typed_at = self.stopwatch.stop(self.cursor);
+        }
+        Ok(message.into_iter().collect())
     }
 
     /// Output was overwritten before this client took it.
@@ -249,7 +262,11 @@ impl Channel {
     }
 
     /// The message was handed to the socket.
-    pub fn sent(&self) {
+    pub fn sent(&mut self) {
+        let echoed = self.typed_at.take().and_then(|since| echo::elapsed(since, Instant::now()));
+        if let Some(elapsed) = echoed {
+            self.attachment.session.metrics.echo.observe(elapsed);
+        }
         match self.window {
             Window::Bytes(_) => self.attachment.acked(self.acked, self.cursor),
             Window::Unlimited | Window::FromFirstAck(_) => self.attachment.sent(self.cursor),

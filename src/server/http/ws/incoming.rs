@@ -23,6 +23,7 @@ use crate::logging::unix_millis;
 use crate::model::id::SessionId;
 use crate::model::signal::Signal;
 use crate::server::App;
+use crate::server::metrics::echo::Stopwatch;
 use crate::server::session::{Session, Start};
 
 /// Without any frame for this long, pongs included, the client is gone.
@@ -50,10 +51,16 @@ pub struct Incoming {
     orders: mpsc::Sender<Order>,
     wake: Arc<Notify>,
     inputs: Inputs,
-    attached: HashMap<SessionId, u16>,
+    attached: HashMap<SessionId, Attached>,
     by_channel: HashMap<u16, Weak<Session>>,
     next_channel: u16,
     nonsense: Option<Nonsense>,
+}
+
+/// A session that the connection is attached to.
+struct Attached {
+    channel: u16,
+    stopwatch: Arc<Stopwatch>,
 }
 
 /// Unreadable messages in a row.
@@ -179,7 +186,7 @@ impl Incoming {
             }
             ClientMessage::Input { session_id, data } => {
                 let session = self.find(&session_id)?;
-                self.inputs.push(&session, Input { bytes: data.into(), sequence: None }).await;
+                self.type_in(&session, Input { bytes: data.into(), sequence: None }).await;
                 Ok(())
             }
             ClientMessage::Interrupt { session_id } => {
@@ -227,9 +234,10 @@ impl Incoming {
             let text = format!("The offset is beyond the output, which ends at {head}; attach at {head} or \"live\"");
             Complaint::about(id)(ApiError::invalid(text))
         })?;
-        self.attached.insert(session.id(), channel);
+        let stopwatch = Arc::new(Stopwatch::default());
+        self.attached.insert(session.id(), Attached { channel, stopwatch: Arc::clone(&stopwatch) });
         self.by_channel.insert(channel, Arc::downgrade(&session));
-        let _ = self.orders.send(Order::Attach(Channel::new(channel, attachment, window))).await;
+        let _ = self.orders.send(Order::Attach(Channel::new(channel, attachment, window, stopwatch))).await;
         Ok(())
     }
 
@@ -248,7 +256,7 @@ impl Incoming {
         let not_attached =
             || Complaint::with_code(id, "NOT_ATTACHED", "This connection is not attached to the session");
         let session = self.find(id)?;
-        let channel = self.attached.remove(&session.id()).ok_or_else(not_attached)?;
+        let Attached { channel, .. } = self.attached.remove(&session.id()).ok_or_else(not_attached)?;
         self.by_channel.remove(&channel);
         let _ = self.orders.send(Order::Detach(channel)).await;
         Ok(())
@@ -256,10 +264,10 @@ impl Incoming {
 
     async fn ack(&self, id: &str, offset: u64) -> Result<(), Complaint> {
         let session = self.find(id)?;
-        let channel = self.attached.get(&session.id()).ok_or_else(|| {
+        let attached = self.attached.get(&session.id()).ok_or_else(|| {
             Complaint::with_code(id, "NOT_ATTACHED", "This connection is not attached to the session")
         })?;
-        let _ = self.orders.send(Order::Ack(*channel, offset)).await;
+        let _ = self.orders.send(Order::Ack(attached.channel, offset)).await;
         Ok(())
     }
 
@@ -275,8 +283,15 @@ impl Incoming {
             return Err(Complaint { error: ApiError::invalid(text), session_id: None, code: Some("NOT_ATTACHED") });
         };
         let input = Input { bytes: bytes.slice(frames::HEAD..), sequence: Some(frame.sequence) };
-        self.inputs.push(&session, input).await;
+        self.type_in(&session, input).await;
         Ok(())
+    }
+
+    async fn type_in(&mut self, session: &Arc<Session>, input: Input) {
+        if let Some(attached) = self.attached.get(&session.id()) {
+            attached.stopwatch.start(Instant::now(), session.head());
+        }
+        self.inputs.push(session, input).await;
     }
 }
 

@@ -140,7 +140,21 @@ impl Outgoing {
     }
 
     async fn say(&mut self, message: &ServerMessage) -> Result<(), axum::Error> {
-        self.sink.send(say(message)).await
+        if let ServerMessage::Error { code, .. } = message {
+            self.app.registry.metrics.refused(code);
+        }
+        self.send(say(message)).await
+    }
+
+    async fn send(&mut self, message: Message) -> Result<(), axum::Error> {
+        let bytes = match &message {
+            Message::Text(text) => text.len(),
+            Message::Binary(bytes) => bytes.len(),
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => 0,
+        };
+        self.sink.send(message).await?;
+        self.app.registry.metrics.sent_bytes.add(bytes as u64);
+        Ok(())
     }
 
     async fn take_orders(&mut self) -> Result<Next, axum::Error> {
@@ -174,7 +188,7 @@ impl Outgoing {
             }
             Order::Say(message) => self.say(&message).await?,
             Order::Close(code, reason) => {
-                self.sink.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await?;
+                self.send(Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await?;
                 return Ok(Next::End);
             }
         }
@@ -196,7 +210,7 @@ impl Outgoing {
             let channel = &mut self.channels[*at];
             let messages = channel.next(self.form, &mut self.buffer, now).map_err(axum::Error::new)?;
             for message in messages {
-                self.sink.send(message).await?;
+                self.send(message).await?;
             }
             self.channels[*at].sent();
         }
@@ -233,7 +247,7 @@ impl Outgoing {
             news = self.news.recv() => if let Ok(news) = news { self.tell(&news).await? },
             () = pause => {}
 
-            _ = self.pings.tick() => self.sink.send(Message::Ping(bytes::Bytes::new())).await?,
+            _ = self.pings.tick() => self.send(Message::Ping(bytes::Bytes::new())).await?,
         }
         Ok(Next::GoOn)
     }
@@ -336,7 +350,7 @@ impl Outgoing {
             sent?;
         }
         let frame = CloseFrame { code: close_code::AWAY, reason: "the container ends".into() };
-        self.sink.send(Message::Close(Some(frame))).await
+        self.send(Message::Close(Some(frame))).await
     }
 }
 
