@@ -18,6 +18,15 @@ need_commands() {
   [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
 }
 
+# need_modules MODULE:PACKAGE...: the same for modules of Debian's Python.
+need_modules() {
+  local pair missing=()
+  for pair in "$@"; do
+    /usr/bin/python3 -c "import ${pair%%:*}" 2>/dev/null || missing+=("${pair#*:}")
+  done
+  [ ${#missing[@]} -eq 0 ] || install_packages "${missing[@]}"
+}
+
 install_packages() {
   command -v apt-get >/dev/null || die "missing: $*. Without apt-get this script cannot install them: install them by hand"
   note "installing with apt-get: $*"

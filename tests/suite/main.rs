@@ -23,6 +23,7 @@ mod main_signals;
 mod main_start;
 mod main_terminal;
 mod out_of_memory;
+mod metrics;
 mod real_programs;
 mod reconnect;
 mod regressions;

@@ -9,6 +9,7 @@ pub mod client;
 pub mod group;
 pub mod http;
 pub mod log;
+pub mod metrics;
 pub mod payload;
 pub mod pid1;
 pub mod process;
