@@ -12,7 +12,7 @@ use crate::logging::unix_millis;
 use crate::model::resources::{MemoryLevel, MemoryReading};
 use crate::model::settings::ResourceSettings;
 use crate::server::App;
-use crate::server::metrics::text::{CONTENT_TYPE, Exposition};
+use crate::server::metrics::text::{CONTENT_TYPE, Exposition, Metric, Value};
 use crate::server::registry::Registry;
 use crate::server::resources::monitor::Now;
 use crate::server::resources::own_resident_bytes;
@@ -117,23 +117,42 @@ fn sessions(text: &mut Exposition, sessions: &[SessionView], max: u32) {
     }
     text.gauge("quarterdeck_sessions_limit", "Sessions there may be.").value(max);
 
-    let mut output = text.counter("quarterdeck_session_output_bytes_total", "Output of the session so far.");
-    for session in sessions {
-        output.sample(&labels(session, &session.id.to_string()), session.output_offset);
+    for (name, help, of) in SESSION_COUNTERS {
+        each(text.counter(name, help), sessions, of);
     }
-    let mut retained = text.gauge("quarterdeck_session_retained_bytes", "Output that can still be read.");
-    for session in sessions {
-        let bytes = session.output_offset.saturating_sub(session.oldest_offset);
-        retained.sample(&labels(session, &session.id.to_string()), bytes);
-    }
-    let mut clients = text.gauge("quarterdeck_session_clients", "Clients attached to the session.");
-    for session in sessions {
-        clients.sample(&labels(session, &session.id.to_string()), session.clients);
+    for (name, help, of) in SESSION_GAUGES {
+        each(text.gauge(name, help), sessions, of);
     }
 }
 
-fn labels<'a>(session: &'a SessionView, id: &'a str) -> [(&'static str, &'a str); 2] {
-    [("id", id), ("name", &session.name)]
+/// Name and help of a metric that each session has, and its value.
+type OfSession = (&'static str, &'static str, fn(&SessionView) -> Option<Value>);
+
+const SESSION_COUNTERS: [OfSession; 2] = [
+    ("quarterdeck_session_output_bytes_total", "Output of the session so far.", |s| Some(s.output_offset.into())),
+    ("quarterdeck_session_oom_kills_total", "Processes of the session that the kernel killed for memory.", |s| {
+        Some(s.oom_kills.unwrap_or(0).into())
+    }),
+];
+
+const SESSION_GAUGES: [OfSession; 5] = [
+    ("quarterdeck_session_retained_bytes", "Output that can still be read.", |s| {
+        Some(s.output_offset.saturating_sub(s.oldest_offset).into())
+    }),
+    ("quarterdeck_session_clients", "Clients attached to the session.", |s| Some(s.clients.into())),
+    ("quarterdeck_session_memory_bytes", "Memory of the session's processes.", |s| s.memory_bytes.map(Value::from)),
+    ("quarterdeck_session_cpu_usage_ratio", "CPU in use by the session; 1 is one core.", |s| {
+        s.cpu_percent.map(|percent| ratio(percent).into())
+    }),
+    ("quarterdeck_session_processes", "Processes of the session.", |s| s.process_count.map(Value::from)),
+];
+
+fn each(mut metric: Metric<'_>, sessions: &[SessionView], of: impl Fn(&SessionView) -> Option<Value>) {
+    for session in sessions {
+        if let Some(value) = of(session) {
+            metric.sample(&[("id", &session.id.to_string()), ("name", &session.name)], value);
+        }
+    }
 }
 
 fn clients(text: &mut Exposition, registry: &Registry) {
