@@ -4,7 +4,8 @@
 //! kills all of it at once (`cgroup.kill`). Most containers see their cgroups
 //! read-only; there the other means of belonging have to do.
 
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -21,11 +22,14 @@ use crate::sys::process;
 /// Begins the names of ours.
 const PREFIX: &str = "quarterdeck-";
 
+/// Groups of one session that are looked into. Its own processes may make some
+/// below it, and hide there.
+const GROUPS_MAX: usize = 64;
+
 /// Where sessions' cgroups are made: the cgroup of the container.
 #[derive(Debug)]
 pub struct Cgroups {
     path: PathBuf,
-    dir: OwnedFd,
     controllers: Controllers,
     limits: SessionLimits,
 }
@@ -34,8 +38,7 @@ pub struct Cgroups {
 /// then.
 #[derive(Debug)]
 pub struct Cgroup {
-    parent: OwnedFd,
-    name: String,
+    path: PathBuf,
     dir: OwnedFd,
     /// Processes killed in it because memory ran out.
     oom_kills: Option<KillCount>,
@@ -58,12 +61,12 @@ impl Cgroups {
         // Access and not a try: a read-only mount fails here already.
         rustix::fs::accessat(&dir, "cgroup.procs", rustix::fs::Access::WRITE_OK, AtFlags::EACCESS)
             .map_err(|e| failed(e.into()))?;
-        remove_stale(&path, &dir);
+        remove_stale(&path);
         let controllers = Controllers::delegate(&path);
         if let Some(reason) = &controllers.failure {
             tracing::info!(cgroup = %path.display(), reason, "The container's cgroup could not be divided");
         }
-        Ok(Self { path, dir, controllers, limits })
+        Ok(Self { path, controllers, limits })
     }
 
     /// Why one of the limits asked for can't be set.
@@ -83,17 +86,15 @@ impl Cgroups {
     /// # Errors
     /// What `mkdir(2)` returns: no right, or the limit of cgroups is reached.
     pub fn create(&self, id: SessionId) -> io::Result<Cgroup> {
-        let name = format!("{PREFIX}{id}");
-        let parent = self.dir.try_clone()?;
-        match rustix::fs::mkdirat(&parent, name.as_str(), Mode::from_raw_mode(0o755)) {
-            Ok(()) | Err(rustix::io::Errno::EXIST) => {}
-            Err(e) => return Err(e.into()),
+        let path = self.path.join(format!("{PREFIX}{id}"));
+        match fs::create_dir(&path) {
+            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
+            _ => {}
         }
-        let dir = rustix::fs::openat(&parent, name.as_str(), DIRECTORY, Mode::empty())
-            .inspect_err(|_| remove(&parent, &name))?;
+        let dir = open_dir(&path).inspect_err(|_| remove(&path))?;
         self.limit(id, &dir);
-        let oom_kills = KillCount::open(self.path.join(&name).join("memory.events"));
-        Ok(Cgroup { parent, name, dir, oom_kills })
+        let oom_kills = KillCount::open(path.join("memory.events"));
+        Ok(Cgroup { path, dir, oom_kills })
     }
 
     /// A session that can't be limited starts all the same.
@@ -134,16 +135,10 @@ impl Cgroup {
         self.oom_kills.as_mut()?.open_kills()
     }
 
-    /// The processes in it, as far as one read tells.
+    /// The processes in it, as far as one read of each of its groups tells.
     #[must_use]
     pub fn members(&self) -> Vec<Member> {
-        let mut text = [0; 4096];
-        let file = rustix::fs::openat(&self.dir, "cgroup.procs", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
-        let length = file.and_then(|file| rustix::io::read(file, &mut text)).unwrap_or(0);
-        // A number that the end of the buffer cut off is another one.
-        let whole = text[..length].iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
-        let text = std::str::from_utf8(&text[..whole]).unwrap_or_default();
-        text.lines().filter_map(|line| line.parse().ok()).filter_map(Member::find).collect()
+        tree(&self.path).iter().flat_map(|group| members_of(group)).collect()
     }
 }
 
@@ -155,13 +150,38 @@ impl AsFd for Cgroup {
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        remove(&self.parent, &self.name);
+        remove(&self.path);
     }
 }
 
+/// A group and those below it, each after the one around it.
+fn tree(top: &Path) -> Vec<PathBuf> {
+    let mut groups = vec![top.to_owned()];
+    let mut seen = 0;
+    while seen < groups.len() && groups.len() < GROUPS_MAX {
+        let entries = fs::read_dir(&groups[seen]).into_iter().flatten().flatten();
+        let below = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        groups.extend(below.map(|entry| entry.path()));
+        seen += 1;
+    }
+    groups.truncate(GROUPS_MAX);
+    groups
+}
+
+fn members_of(group: &Path) -> Vec<Member> {
+    let mut text = [0; 4096];
+    let length = File::open(group.join("cgroup.procs")).and_then(|mut file| file.read(&mut text)).unwrap_or(0);
+    // A number that the end of the buffer cut off is another one.
+    let whole = text[..length].iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
+    let text = std::str::from_utf8(&text[..whole]).unwrap_or_default();
+    text.lines().filter_map(|line| line.parse().ok()).filter_map(Member::find).collect()
+}
+
 /// Succeeds only where no process is left.
-fn remove(parent: &OwnedFd, name: &str) {
-    let _ = rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR);
+fn remove(group: &Path) {
+    for group in tree(group).iter().rev() {
+        let _ = fs::remove_dir(group);
+    }
 }
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
@@ -176,10 +196,9 @@ fn write(dir: &OwnedFd, file: &str, value: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Removing succeeds only where no process is left.
-fn remove_stale(path: &Path, dir: &OwnedFd) {
-    let names = std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.file_name());
+fn remove_stale(path: &Path) {
+    let names = fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.file_name());
     for name in names.filter(|name| name.to_str().is_some_and(|name| name.starts_with(PREFIX))) {
-        let _ = rustix::fs::unlinkat(dir, &name, AtFlags::REMOVEDIR);
+        remove(&path.join(name));
     }
 }

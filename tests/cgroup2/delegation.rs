@@ -6,8 +6,8 @@ use std::process::{Child, Command};
 use serde_json::json;
 
 use crate::container::{LIMIT, file, group, launch, members, of_session, start, start_after};
-use crate::support::Quarterdeck;
 use crate::support::group::Group;
+use crate::support::{Quarterdeck, eventually};
 
 const LEAF: &str = "quarterdeck-init";
 
@@ -40,9 +40,13 @@ fn init_moves_into_a_leaf_and_the_figures_stay_the_container_s() {
     let group = group();
     let quarterdeck = start(&group, &["--session-memory-max", "64MiB", "--session-pids-max", "20"]);
     is_divided(&group, &quarterdeck);
-    let state = quarterdeck.api().get("/api/resources").json_of(200);
+    let id = quarterdeck.api().shell("read line");
+    let state = eventually("the session is counted", || {
+        let state = quarterdeck.api().get("/api/resources").json_of(200);
+        (state["pidsCurrent"] == json!(3)).then_some(state)
+    });
+    assert_eq!(file(group.dir(), "pids.current"), "3", "init, server and the leader of {id}");
     assert_eq!((&state["source"], &state["memoryLimitBytes"]), (&json!("cgroup2"), &json!(LIMIT)), "{state}");
-    assert!(state["pidsCurrent"].as_u64() >= Some(2), "{state}");
     assert_eq!(warnings(&quarterdeck), [json!(null); 0]);
 }
 

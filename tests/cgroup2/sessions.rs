@@ -86,14 +86,17 @@ fn the_end_of_a_session_reaches_whoever_shed_all_other_marks() {
     let group = group();
     let quarterdeck = start(&group, &["--stop-grace", "300ms"]);
     let api = quarterdeck.api();
-    let shed = "trap '' TERM HUP; ulimit -x 0; setsid -f env -i sleep 1000 </dev/null >/dev/null 2>&1; sleep 1001; :";
+    // In a group below the session's, too.
+    let shed = "trap '' TERM HUP; own=/sys/fs/cgroup/quarterdeck-$QUARTERDECK_SESSION_ID/a/b; mkdir -p $own; \
+                (echo $BASHPID > $own/cgroup.procs; ulimit -x 0; exec setsid -f env -i sleep 1000 </dev/null >/dev/null 2>&1); \
+                sleep 1001; :";
     let id = api.run(&["/bin/bash", "-c", shed].map(str::to_owned));
     let dir = of_session(&group, &id);
     let leader = quarterdeck.leader(&id);
     let shed = eventually("somebody shed all marks", || {
         let is_free =
             |pid: &i32| stat(*pid).is_some_and(|stat| stat.session == *pid && stat.parent == quarterdeck.init);
-        members(&dir).into_iter().find(|pid| *pid != leader && is_free(pid))
+        members(&dir.join("a/b")).into_iter().find(|pid| *pid != leader && is_free(pid))
     });
     api.remove(&id);
     wait_until_gone(&dir);
