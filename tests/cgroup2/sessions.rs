@@ -86,10 +86,10 @@ fn the_end_of_a_session_reaches_whoever_shed_all_other_marks() {
     let group = group();
     let quarterdeck = start(&group, &["--stop-grace", "300ms"]);
     let api = quarterdeck.api();
-    // In a group below the session's, too.
-    let shed = "trap '' TERM HUP; own=/sys/fs/cgroup/quarterdeck-$QUARTERDECK_SESSION_ID/a/b; mkdir -p $own; \
-                (echo $BASHPID > $own/cgroup.procs; ulimit -x 0; exec setsid -f env -i sleep 1000 </dev/null >/dev/null 2>&1); \
-                sleep 1001; :";
+    // In a group below the session's, too, where only a look finds it: all others end at once.
+    let shed = "own=/sys/fs/cgroup/quarterdeck-$QUARTERDECK_SESSION_ID/a/b; mkdir -p $own; \
+                (trap '' TERM HUP; echo $BASHPID > $own/cgroup.procs; ulimit -x 0; \
+                exec setsid -f env -i sleep 1000 </dev/null >/dev/null 2>&1); exec sleep 1001";
     let id = api.run(&["/bin/bash", "-c", shed].map(str::to_owned));
     let dir = of_session(&group, &id);
     let leader = quarterdeck.leader(&id);
