@@ -32,14 +32,17 @@ pub struct Evidence {
     pub leaders: Vec<SessionId>,
     /// Processes lost by sessions that have no group of their own.
     pub losses: Vec<Loss>,
+    /// Memory of the largest process that they still have, in bytes.
+    pub largest_left: u64,
 }
 
 impl Evidence {
-    /// Whether each of so many kills has somebody who can have lost it.
+    /// Whether each of so many kills has somebody who surely lost it: while
+    /// somebody is larger than who is gone, that one may be about to go.
     #[must_use]
     pub fn is_enough(&self, kills: u64) -> bool {
         let counted: u64 = self.counted.iter().map(|(_, counted)| counted).sum();
-        let losses = self.losses.iter().filter(|loss| loss.bytes >= LOSS_MIN).count();
+        let losses = self.losses.iter().filter(|loss| loss.bytes >= self.largest_left.max(LOSS_MIN)).count();
         counted.saturating_add((self.leaders.len() + losses) as u64) >= kills
     }
 }
@@ -109,7 +112,12 @@ mod tests {
     #[test]
     fn a_sessions_own_counter_is_believed_first() {
         let [a, b, c] = ids();
-        let mut evidence = Evidence { counted: vec![(a, 2)], leaders: vec![a, b], losses: vec![loss(c, 500 * MIB)] };
+        let mut evidence = Evidence {
+            counted: vec![(a, 2)],
+            leaders: vec![a, b],
+            losses: vec![loss(c, 500 * MIB)],
+            ..Evidence::default()
+        };
         let verdict = decide(3, &mut evidence);
         assert_eq!(verdict, Verdict { sessions: vec![(a, 2), (b, 1)], nobodys: 0 });
         assert_eq!(evidence.losses.len(), 1, "it may yet stand for another kill");
@@ -121,6 +129,8 @@ mod tests {
         let losses = vec![loss(a, 2 * MIB), loss(b, 90 * MIB), loss(c, 30 * MIB), loss(b, 40 * MIB)];
         let mut evidence = Evidence { losses, ..Evidence::default() };
         assert!(evidence.is_enough(4) && !evidence.is_enough(5));
+        evidence.largest_left = 35 * MIB;
+        assert!(evidence.is_enough(2) && !evidence.is_enough(3));
         assert_eq!(decide(1, &mut evidence).sessions, [(b, 1)]);
         assert_eq!(decide(2, &mut evidence).sessions, [(b, 1), (c, 1)]);
         let left: Vec<_> = evidence.losses.iter().map(|loss| (loss.session, loss.bytes)).collect();

@@ -34,13 +34,16 @@ const INTERVAL: Duration = Duration::from_secs(2);
 /// The same while memory is short.
 const HURRIED: Duration = Duration::from_millis(500);
 /// To read a process takes some 25 µs: with this much time for each, all looks
-/// together take a thousandth of a core at most, however many there are.
+/// together take about a thousandth of a core at most, however many there are.
 const PER_PROCESS: Duration = Duration::from_millis(25);
+
+/// A group costs as much as so many processes.
+const PROCESSES_OF_GROUP: usize = 2;
 
 /// A killed process takes a moment to be gone.
 const SETTLING: Duration = Duration::from_millis(300);
 /// After this long nobody will turn up any more who lost a process.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(5);
 /// The counter is read once a second: what was missed before that was not
 /// missed for this kill.
 const BACKWARDS: Duration = Duration::from_secs(2);
@@ -54,6 +57,8 @@ pub struct Watch {
     walker: Walker,
     meters: HashMap<SessionId, Meter>,
     losses: Vec<Loss>,
+    /// Memory of the largest process at the last look.
+    largest: u64,
     counted: Vec<(SessionId, u64)>,
     /// Lives whose end is somebody's already.
     settled: HashMap<SessionId, u32>,
@@ -77,6 +82,7 @@ impl Watch {
             walker: Walker::new(Path::new("/"), init),
             meters: HashMap::new(),
             losses: Vec::new(),
+            largest: 0,
             counted: Vec::new(),
             settled: HashMap::new(),
             accounted,
@@ -122,7 +128,7 @@ impl Watch {
         (!self.meters.is_empty()).then(|| interval.max(cost))
     }
 
-    /// Measures every session that runs; the number of processes read.
+    /// Measures every session that runs; what it cost, in processes.
     async fn look(&mut self, snapshot: &Snapshot) -> usize {
         let now = Instant::now();
         let all: Vec<(&Entry, Running)> = snapshot.sessions.iter().filter_map(running).collect();
@@ -140,14 +146,17 @@ impl Watch {
                 if let Some(usage) = meter.read_group(now) {
                     publish(entry, usage);
                 }
+                tokio::task::yield_now().await;
             } else {
                 walked.push((*entry, *session));
             }
         }
-        self.walk(&walked, now).await
+        let groups = all.len() - walked.len();
+        self.walk(&walked, now).await + groups * PROCESSES_OF_GROUP
     }
 
     async fn walk(&mut self, sessions: &[(&Entry, Running)], now: Instant) -> usize {
+        self.largest = 0;
         if sessions.is_empty() {
             return 0;
         }
@@ -160,6 +169,7 @@ impl Watch {
         let mut processes = 0;
         for ((entry, session), members) in sessions.iter().zip(found) {
             processes += members.len();
+            self.largest = members.values().map(|member| member.memory).fold(self.largest, u64::max);
             let Some(meter) = self.meters.get_mut(&session.id) else { continue };
             let (usage, losses) = meter.take(members, now, at, memory_max);
             self.losses.extend(losses.into_iter().map(|bytes| Loss { session: session.id, at: now, bytes }));
@@ -193,6 +203,7 @@ impl Watch {
                 .map(|e| e.record.id)
                 .collect(),
             losses: self.losses.clone(),
+            largest_left: self.largest,
         };
         let waited = now.duration_since(since);
         let is_clear = kills > 0 && evidence.is_enough(kills);
