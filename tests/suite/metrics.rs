@@ -194,6 +194,25 @@ fn an_echo_takes_as_long_as_the_program_does() {
     assert!(scrape.value("quarterdeck_echo_seconds_sum", &[]) >= 0.3);
 }
 
+#[test]
+fn what_was_printed_before_a_key_is_no_echo() {
+    let quarterdeck = Quarterdeck::start();
+    let api = quarterdeck.api();
+    let id = api.shell("stty -echo; printf %8000s end; exec cat");
+    api.wait_for(&id, "silent", |session| session["outputOffset"] == json!(8000));
+    let mut client = quarterdeck.connect(Form::Binary);
+    client.attach_with(&id, json!({ "window": 1024 }));
+    client.input(&id, "x");
+    client.round_trip();
+    while client.view.bytes(&id).len() < 8000 {
+        let seen = client.view.bytes(&id).len();
+        client.send(&json!({ "type": "terminal.ack", "sessionId": id, "offset": seen }));
+        client.wait_until("more came", |view| view.bytes(&id).len() > seen);
+    }
+    client.round_trip();
+    assert_eq!(echoes(&Scrape::of(&api)), 0.0);
+}
+
 /// The rows of the table in the documentation: type, labels, and who counts.
 fn documented() -> BTreeMap<String, [String; 3]> {
     let document = include_str!("../../docs/metrics.md");
