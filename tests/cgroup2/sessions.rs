@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::container::{LIMIT, event, file, group, members, of_session, start, wait_until_gone};
 use crate::support::group::Group;
-use crate::support::process::{stat, status};
+use crate::support::process::{environment, stat, status};
 use crate::support::{Quarterdeck, eventually};
 
 const LIMITED: [&str; 4] = ["--session-memory-max", "48MiB", "--session-pids-max", "20"];
@@ -92,11 +92,10 @@ fn the_end_of_a_session_reaches_whoever_shed_all_other_marks() {
                 exec setsid -f env -i sleep 1000 </dev/null >/dev/null 2>&1); exec sleep 1001";
     let id = api.run(&["/bin/bash", "-c", shed].map(str::to_owned));
     let dir = of_session(&group, &id);
-    let leader = quarterdeck.leader(&id);
     let shed = eventually("somebody shed all marks", || {
         let is_free =
             |pid: &i32| stat(*pid).is_some_and(|stat| stat.session == *pid && stat.parent == quarterdeck.init);
-        members(&dir.join("a/b")).into_iter().find(|pid| *pid != leader && is_free(pid))
+        members(&dir.join("a/b")).into_iter().find(|pid| is_free(pid) && environment(*pid).is_empty())
     });
     api.remove(&id);
     wait_until_gone(&dir);
