@@ -159,7 +159,7 @@ impl Monitor {
         self.inner().sampler.fresh_memory()
     }
 
-    /// Zombies, as of the last seconds.
+    /// Zombies, as of a moment ago.
     #[must_use]
     pub fn zombies(&self) -> usize {
         self.inner().zombies.get()

@@ -5,8 +5,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How long a count is good for: it costs one read for each process.
-const GOOD_FOR: Duration = Duration::from_secs(5);
+/// A count is good for so many times what it took, because it costs one read
+/// for each process: milliseconds where there are few, seconds for thousands.
+const GOOD_FOR_TIMES: u32 = 20;
+
 /// A `/proc/PID/stat` line up to its thread count is shorter.
 const STAT_LEN: usize = 512;
 
@@ -14,6 +16,7 @@ const STAT_LEN: usize = 512;
 #[derive(Debug)]
 pub struct ZombieCount {
     proc_dir: PathBuf,
+    /// Until when the last count is good.
     last: Option<(Instant, usize)>,
 }
 
@@ -24,20 +27,21 @@ impl ZombieCount {
         Self { proc_dir: root.join("proc"), last: None }
     }
 
-    /// How many there are, as of the last five seconds.
+    /// How many there are, or were a moment ago.
     pub fn get(&mut self) -> usize {
-        self.get_at(Instant::now())
-    }
-
-    fn get_at(&mut self, now: Instant) -> usize {
-        if let Some((then, count)) = self.last
-            && now.saturating_duration_since(then) < GOOD_FOR
+        let begin = Instant::now();
+        if let Some((until, count)) = self.last
+            && begin < until
         {
             return count;
         }
         let count = count(&self.proc_dir);
-        self.last = Some((now, count));
+        self.keep(count, Instant::now(), begin.elapsed());
         count
+    }
+
+    fn keep(&mut self, count: usize, now: Instant, took: Duration) {
+        self.last = Some((now + took * GOOD_FOR_TIMES, count));
     }
 }
 
@@ -84,18 +88,20 @@ mod tests {
     }
 
     #[test]
-    fn a_count_is_good_for_five_seconds() {
+    fn a_count_that_took_long_is_kept_for_long() {
         let tree = Tree::new(&[
             ("proc/7/stat", &line("sh", 'Z', 1)),
             ("proc/8/stat", &line("sh", 'S', 1)),
             ("proc/self/stat", &line("sh", 'Z', 1)),
             ("proc/9/status", "gone while we look"),
         ]);
-        let (mut zombies, start) = (ZombieCount::new(tree.root()), Instant::now());
-        assert_eq!(zombies.get_at(start), 1);
+        let mut zombies = ZombieCount::new(tree.root());
+        assert_eq!(zombies.get(), 1);
         tree.write("proc/8/stat", &line("sh", 'Z', 1));
-        assert_eq!(zombies.get_at(start + Duration::from_millis(4900)), 1);
-        assert_eq!(zombies.get_at(start + GOOD_FOR), 2);
+        zombies.keep(1, Instant::now(), Duration::from_secs(60));
+        assert_eq!(zombies.get(), 1);
+        zombies.keep(1, Instant::now(), Duration::ZERO);
+        assert_eq!(zombies.get(), 2);
     }
 
     #[test]
