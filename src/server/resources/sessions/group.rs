@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::super::file::BUFFER_LEN;
+use super::super::file::{BUFFER_LEN, field};
 use super::super::memory::GroupFiles;
 use super::super::place::{Place, Places, Version};
 use super::super::usage::CpuMeter;
@@ -16,7 +16,7 @@ use crate::model::id::SessionId;
 pub struct Group {
     files: GroupFiles,
     cpu: CpuMeter,
-    processes: PathBuf,
+    dir: PathBuf,
     buffer: Box<[u8]>,
     kills: u64,
 }
@@ -33,13 +33,12 @@ impl Group {
     }
 
     fn open(root: &Path, dir: PathBuf) -> Self {
-        let processes = dir.join("cgroup.procs");
-        let place = Place { version: Version::V2, dirs: vec![dir] };
+        let place = Place { version: Version::V2, dirs: vec![dir.clone()] };
         let cpu = CpuMeter::open(root, &Places { cpu: Some(place.clone()), ..Places::default() });
         let mut buffer = vec![0; BUFFER_LEN].into_boxed_slice();
         let mut files = GroupFiles::open(&place);
         let kills = files.oom(&mut buffer).map_or(0, |counts| counts.kills);
-        Self { files, cpu, processes, buffer, kills }
+        Self { files, cpu, dir, buffer, kills }
     }
 
     /// Memory less what the kernel can drop, in bytes; none when the group is
@@ -53,10 +52,10 @@ impl Group {
         self.cpu.percent(now, &mut self.buffer)
     }
 
-    /// How many processes are in it.
+    /// How many processes are in it and in groups that they made below.
     #[must_use]
     pub fn count(&self) -> Option<usize> {
-        Some(fs::read_to_string(&self.processes).ok()?.lines().count())
+        count(&self.dir)
     }
 
     /// How many of its processes the kernel has killed since the call before,
@@ -67,6 +66,18 @@ impl Group {
         self.kills = counts.kills;
         new
     }
+}
+
+/// Unlike the other figures, a list of processes is without the groups below.
+fn count(dir: &Path) -> Option<usize> {
+    let own = fs::read_to_string(dir.join("cgroup.procs")).ok()?.lines().count();
+    let stat = fs::read_to_string(dir.join("cgroup.stat")).unwrap_or_default();
+    if field(&stat, "nr_descendants").is_none_or(|groups| groups == 0) {
+        return Some(own);
+    }
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let groups = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    Some(own + groups.filter_map(|group| count(&group.path())).sum::<usize>())
 }
 
 #[cfg(test)]
@@ -101,6 +112,18 @@ mod tests {
             assert_eq!((group.memory(), group.count()), (Some(3500), Some(3)), "{own}");
             assert!(Group::find(tree.root(), SessionId::random()).is_none());
         }
+    }
+
+    #[test]
+    fn processes_of_groups_below_count() {
+        let (tree, id) = scene("/box");
+        let group = Group::find(tree.root(), id).expect("a group");
+        let dir = format!("sys/fs/cgroup/box/quarterdeck-{id}");
+        tree.write(&format!("{dir}/a/cgroup.procs"), "17\n");
+        tree.write(&format!("{dir}/a/cgroup.stat"), "nr_descendants 1\nnr_dying_descendants 0\n");
+        tree.write(&format!("{dir}/a/b/cgroup.procs"), "18\n19\n");
+        tree.write(&format!("{dir}/cgroup.stat"), "nr_descendants 2\nnr_dying_descendants 0\n");
+        assert_eq!(group.count(), Some(6));
     }
 
     #[test]
