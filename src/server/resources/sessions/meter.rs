@@ -80,20 +80,30 @@ impl Meter {
     }
 
     /// Takes in a look that began `at`, and tells the figures and the memory of
-    /// each process that is gone.
+    /// each process that is gone; `earlier` is when the look before began.
     #[allow(clippy::cast_precision_loss, reason = "clock ticks between two looks")]
-    pub fn take(&mut self, members: Members, now: Instant, at: Moment, memory_max: u64) -> (Usage, Vec<u64>) {
+    pub fn take(
+        &mut self,
+        members: Members,
+        now: Instant,
+        at: Moment,
+        memory_max: u64,
+        earlier: Moment,
+    ) -> (Usage, Vec<u64>) {
         let memory = tally::memory(&members).min(memory_max);
         let processes = tally::count(&members);
-        let mut losses = Vec::new();
-        match &self.before {
-            None => self.since = now,
+        let losses = match &self.before {
+            // What started since anybody was looked at last has no other past.
+            None => {
+                self.since = now;
+                tally::compare((&Members::new(), earlier), (&members, at)).losses
+            }
             Some(before) => {
                 let change = tally::compare((&before.members, before.at), (&members, at));
                 self.ticks += change.ticks;
-                losses = change.losses;
+                change.losses
             }
-        }
+        };
         if let Some(seconds) = self.span(now).filter(|_| self.before.is_some()) {
             let used = self.ticks as f64 / rustix::param::clock_ticks_per_second() as f64;
             (self.since, self.ticks) = (now, 0);
@@ -151,7 +161,7 @@ mod tests {
         let (running, members) = look(child.id());
         let (start, at) = (Instant::now(), moment());
         let mut meter = Meter::new(Path::new("/"), &running, 1, start);
-        let (first, _) = meter.take(members, start, at, NO_MAX);
+        let (first, _) = meter.take(members, start, at, NO_MAX, at);
         assert_eq!((first.cpu_percent, first.processes), (None, Some(1)));
         let used = |members: &Members| members.values().map(|member| member.stat.own.ticks).sum::<u64>();
         let before = used(&look(child.id()).1);
@@ -162,12 +172,12 @@ mod tests {
                 break members;
             }
         };
-        let (early, _) = meter.take(members.clone(), start + CPU_SPAN / 2, at, NO_MAX);
+        let (early, _) = meter.take(members.clone(), start + CPU_SPAN / 2, at, NO_MAX, at);
         assert_eq!(early.cpu_percent, None);
-        let (full, losses) = meter.take(members.clone(), start + CPU_SPAN, at, NO_MAX);
+        let (full, losses) = meter.take(members.clone(), start + CPU_SPAN, at, NO_MAX, at);
         assert!(full.cpu_percent.is_some_and(|percent| percent > 0.0), "{full:?}");
         assert!(losses.is_empty(), "{losses:?}");
-        let (idle, _) = meter.take(members, start + CPU_SPAN * 2, at, NO_MAX);
+        let (idle, _) = meter.take(members, start + CPU_SPAN * 2, at, NO_MAX, at);
         assert_eq!(idle.cpu_percent, Some(0.0));
         child.kill().expect("a running child");
         child.wait().expect("its end");
@@ -185,12 +195,12 @@ mod tests {
         let (running, members) = look(shell.id());
         let now = Instant::now();
         let mut meter = Meter::new(Path::new("/"), &running, 1, now);
-        let (usage, _) = meter.take(members, now, moment(), NO_MAX);
+        let (usage, _) = meter.take(members, now, moment(), NO_MAX, moment());
         assert_eq!(usage.processes, Some(3));
         assert!(usage.memory.is_some_and(|bytes| bytes > 100_000), "{usage:?}");
         std::io::Write::write_all(&mut say, b"\n").expect("the shell listens");
         std::io::Read::read_exact(&mut hear, &mut line).expect("a line");
-        let (usage, losses) = meter.take(look(shell.id()).1, now, moment(), 1000);
+        let (usage, losses) = meter.take(look(shell.id()).1, now, moment(), 1000, moment());
         assert_eq!((usage.processes, usage.memory), (Some(1), Some(1000)), "no more than there is");
         assert!(!losses.is_empty() && losses.iter().all(|bytes| *bytes > 0), "{losses:?}");
         shell.kill().expect("a running child");

@@ -56,6 +56,8 @@ pub struct Watch {
     link: Arc<Link>,
     walker: Walker,
     meters: HashMap<SessionId, Meter>,
+    /// When the look before began.
+    earlier: Moment,
     losses: Vec<Loss>,
     /// Memory of the largest process at the last look.
     largest: u64,
@@ -74,13 +76,16 @@ impl Watch {
     pub fn new(registry: Arc<Registry>, monitor: Arc<Monitor>, link: Arc<Link>) -> Self {
         // Init starts the server, and is the parent of every session.
         let init = rustix::process::getppid().map_or(1, |pid| pid.as_raw_nonzero().get());
+        let mut walker = Walker::new(Path::new("/"), init);
+        let earlier = Moment { ticks: boot_ticks(), last_pid: walker.last_pid() };
         let accounted = *monitor.oom_kills().borrow();
         Self {
             registry,
             monitor,
             link,
-            walker: Walker::new(Path::new("/"), init),
+            walker,
             meters: HashMap::new(),
+            earlier,
             losses: Vec::new(),
             largest: 0,
             counted: Vec::new(),
@@ -171,10 +176,11 @@ impl Watch {
             processes += members.len();
             self.largest = members.values().map(|member| member.memory).fold(self.largest, u64::max);
             let Some(meter) = self.meters.get_mut(&session.id) else { continue };
-            let (usage, losses) = meter.take(members, now, at, memory_max);
+            let (usage, losses) = meter.take(members, now, at, memory_max, self.earlier);
             self.losses.extend(losses.into_iter().map(|bytes| Loss { session: session.id, at: now, bytes }));
             publish(entry, usage);
         }
+        self.earlier = at;
         processes
     }
 
