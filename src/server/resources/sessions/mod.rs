@@ -180,7 +180,9 @@ impl Watch {
             self.losses.extend(losses.into_iter().map(|bytes| Loss { session: session.id, at: now, bytes }));
             publish(entry, usage);
         }
-        self.earlier = at;
+        // A session can have started just before a look that did not know it yet.
+        let margin = INTERVAL.as_secs() * rustix::param::clock_ticks_per_second();
+        self.earlier = Moment { ticks: at.ticks.saturating_sub(margin), ..at };
         processes
     }
 
