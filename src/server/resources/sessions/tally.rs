@@ -76,7 +76,10 @@ pub fn compare((before, from): (&Members, Moment), (now, to): (&Members, Moment)
         };
         let unseen = member.stat.waited.less(old.waited).less(known.spent);
         change.ticks += member.stat.own.less(old.own).ticks + unseen.ticks;
-        let loss = known.largest + credible(unseen, started);
+        // It was never seen with the memory that it has lost already.
+        let is_new_and_ending = member.memory == 0 && !before.get(pid).is_some_and(|old| is_same(old, member));
+        let own = if is_new_and_ending { credible(member.stat.own, started) } else { 0 };
+        let loss = known.largest + credible(unseen, started) + own;
         if loss > 0 {
             change.losses.push(loss);
         }
@@ -106,8 +109,8 @@ fn gone(before: &Members, now: &Members, losses: &mut Vec<u64>) -> HashMap<i32, 
     for (pid, old) in before {
         let left = now.get(pid).filter(|member| is_same(old, member));
         if let Some(member) = left {
-            // It waits for its parent, and its memory is gone already.
-            if member.stat.is_dead && !old.stat.is_dead {
+            // Its memory goes first, before it is a zombie.
+            if member.memory == 0 && old.memory > 0 {
                 losses.push(old.memory);
             }
             continue;
@@ -259,6 +262,16 @@ mod tests {
         assert_eq!(losses(&before, &[(2, parent)]), [5000 * PAGE]);
         let seen = (3, Member { memory: 20 * MIB, ..member(2, 0, 0) });
         assert_eq!(losses(&[before[0], seen], &[(2, parent)]), [20 * MIB + 5000 * PAGE], "it grew and was killed");
+    }
+
+    #[test]
+    fn who_is_seen_only_while_it_ends_is_a_loss() {
+        let before = [(2, member(1, 50, 0))];
+        let mut ending = started_at(150, Member { memory: 0, ..member(2, 3, 0) });
+        ending.stat.own.faults = 5000;
+        assert_eq!(losses(&before, &[before[0], (3, ending)]), [5000 * PAGE]);
+        let seen = (3, Member { memory: 20 * MIB, ..ending });
+        assert_eq!(losses(&[before[0], seen], &[before[0], (3, ending)]), [20 * MIB]);
     }
 
     #[test]
