@@ -293,10 +293,11 @@ impl Init {
             totals: self.sweeper.totals,
         };
         tracing::debug!(examined = report.examined, elapsedMs = report.elapsed_ms, "Sweep finished");
+        // Before the answers: who has one may ask for the totals next.
+        self.server.send(&ToServer::Swept(report.totals), &[]);
         for asker in running.askers {
             let answer = Answer::Swept(Box::new(report.clone()));
             self.server.send(&ToServer::Reply(asker, Ok(answer)), &[]);
         }
-        self.server.send(&ToServer::Swept(report.totals), &[]);
     }
 }
