@@ -4,39 +4,48 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::file::{KeptFile, field, number};
-use super::memory::smallest;
 use super::place::{Place, Places, Version};
 
-/// How many tasks there are, and may be.
+/// How many tasks there are, and may be, in the group or in that ancestor of
+/// it which has the least room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pids {
     /// Processes and threads now.
     pub current: u64,
-    /// The smallest limit that applies, if any does.
+    /// The limit that applies, if any does.
     pub max: Option<u64>,
 }
 
-/// The pids controller's files.
+/// The pids controller's files: count and limit of our group and each ancestor.
 #[derive(Debug)]
 pub struct PidsFiles {
-    current: KeptFile,
-    limits: Vec<KeptFile>,
+    groups: Vec<(KeptFile, Option<KeptFile>)>,
 }
 
 impl PidsFiles {
     /// Opens the files of `place`; both versions name them alike.
     #[must_use]
     pub fn open(place: &Place) -> Option<Self> {
-        let current = KeptFile::existing(place.dirs.first()?.join("pids.current"))?;
-        let limits = place.dirs.iter().filter_map(|dir| KeptFile::existing(dir.join("pids.max"))).collect();
-        Some(Self { current, limits })
+        let open = |dir: &std::path::PathBuf| {
+            Some((KeptFile::existing(dir.join("pids.current"))?, KeptFile::existing(dir.join("pids.max"))))
+        };
+        let groups: Vec<_> = place.dirs.iter().map_while(open).collect();
+        (!groups.is_empty()).then_some(Self { groups })
     }
 
-    /// A fresh reading.
+    /// A fresh reading. What is counted in an ancestor, neighbours of ours
+    /// too, takes room from us.
     pub fn read(&mut self, buffer: &mut [u8]) -> Option<Pids> {
-        let current = number(self.current.read(buffer).ok()?)?;
-        let max = smallest(&mut self.limits, buffer);
-        Some(Pids { current, max: (max != u64::MAX).then_some(max) })
+        let mut read = |(current, max): &mut (KeptFile, Option<KeptFile>)| {
+            let current = number(current.read(buffer).ok()?)?;
+            let max = max.as_mut().and_then(|max| number(max.read(buffer).ok()?));
+            Some(Pids { current, max })
+        };
+        let own = read(self.groups.first_mut()?)?;
+        let around = self.groups.iter_mut().skip(1).filter_map(read);
+        std::iter::once(own)
+            .chain(around)
+            .min_by_key(|pids| pids.max.map_or(u64::MAX, |max| max.saturating_sub(pids.current)))
     }
 }
 
@@ -153,18 +162,24 @@ mod tests {
     }
 
     #[test]
-    fn pids_are_bound_by_the_tightest_ancestor() {
+    fn tasks_are_those_of_the_group_with_the_least_room() {
         let tree = Tree::new(&[
             ("a/b/pids.current", "12\n"),
-            ("a/b/pids.max", "max\n"),
+            ("a/b/pids.max", "40\n"),
+            ("a/pids.current", "14\n"),
             ("a/pids.max", "64\n"),
-            ("pids.max", "1000\n"),
+            // The root group has neither file.
+            ("cgroup.procs", ""),
         ]);
         let mut files = PidsFiles::open(&place(&tree, Version::V2, &["a/b", "a", ""])).expect("pids.current");
         let mut buffer = [0; 64];
-        assert_eq!(files.read(&mut buffer), Some(Pids { current: 12, max: Some(64) }));
+        assert_eq!(files.read(&mut buffer), Some(Pids { current: 12, max: Some(40) }));
+        tree.write("a/pids.current", "60\n");
+        assert_eq!(files.read(&mut buffer), Some(Pids { current: 60, max: Some(64) }), "neighbours take room");
+        tree.write("a/pids.current", "70\n");
+        assert_eq!(files.read(&mut buffer), Some(Pids { current: 70, max: Some(64) }), "the limit was lowered");
+        tree.write("a/b/pids.max", "max\n");
         tree.write("a/pids.max", "max\n");
-        tree.write("pids.max", "max\n");
         assert_eq!(files.read(&mut buffer), Some(Pids { current: 12, max: None }));
     }
 
