@@ -1,10 +1,14 @@
 //! Tasks and CPU time of the group, or CPU time of the host.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::file::{KeptFile, field, number};
 use super::place::{Place, Places, Version};
+
+/// The shortest time that a share of CPU is told of: kernels account for a
+/// running task in steps of up to 10 ms, some when it is next switched.
+const CPU_SPAN: Duration = Duration::from_millis(90);
 
 /// How many tasks there are, and may be, in the group or in that ancestor of
 /// it which has the least room.
@@ -65,6 +69,7 @@ pub struct CpuMeter {
     clock: Clock,
     file: KeptFile,
     before: Option<(Instant, u64)>,
+    percent: Option<f64>,
 }
 
 impl CpuMeter {
@@ -78,20 +83,25 @@ impl CpuMeter {
         let acct = first(&places.cpuacct, Version::V1, "cpuacct.usage").map(|file| (Clock::Acct, file));
         let stat = || first(&places.cpu, Version::V2, "cpu.stat").map(|file| (Clock::Stat, file));
         let (clock, file) = acct.or_else(stat).unwrap_or_else(|| (Clock::Host, KeptFile::new(root.join("proc/stat"))));
-        Self { clock, file, before: None }
+        Self { clock, file, before: None, percent: None }
     }
 
     /// CPU used since the last call, in percent of one core: 250 is two and a
-    /// half cores busy. None at the first call.
+    /// half cores busy. None at the first call; what it was before at a call
+    /// too soon to tell anything.
     pub fn percent(&mut self, now: Instant, buffer: &mut [u8]) -> Option<f64> {
+        let elapsed = self.before.map(|(then, _)| now.saturating_duration_since(then));
+        if elapsed.is_some_and(|elapsed| elapsed < CPU_SPAN) {
+            return self.percent;
+        }
         let micros = self.micros(buffer)?;
-        let (then, used) = self.before.replace((now, micros))?;
-        let elapsed = now.saturating_duration_since(then).as_secs_f64();
+        let before = self.before.replace((now, micros));
         // A counter that went back belongs to a new group of the same name.
-        let used = micros.checked_sub(used)?;
+        let used = before.and_then(|(_, used)| micros.checked_sub(used));
         #[allow(clippy::cast_precision_loss, reason = "microseconds between two samples")]
-        let seconds = used as f64 / 1e6;
-        (elapsed > 0.0).then(|| seconds / elapsed * 100.0)
+        let percent = |used: u64| used as f64 / 1e6 / elapsed.unwrap_or(CPU_SPAN).as_secs_f64() * 100.0;
+        self.percent = used.map(percent);
+        self.percent
     }
 
     /// CPU time used so far.
@@ -142,8 +152,6 @@ pub fn cpu_limit_percent(place: &Place) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::super::fixture::Tree;
     use super::*;
 
@@ -181,6 +189,22 @@ mod tests {
         tree.write("a/b/pids.max", "max\n");
         tree.write("a/pids.max", "max\n");
         assert_eq!(files.read(&mut buffer), Some(Pids { current: 12, max: None }));
+    }
+
+    #[test]
+    fn a_call_too_soon_repeats_what_was_told() {
+        let tree = Tree::new(&[("cpu.stat", "usage_usec 0\n")]);
+        let places = Places { cpu: Some(place(&tree, Version::V2, &[""])), ..Places::default() };
+        let mut meter = CpuMeter::open(tree.root(), &places);
+        let (start, mut buffer) = (Instant::now(), [0; 1024]);
+        let mut at = |millis, used: u64| {
+            tree.write("cpu.stat", &format!("usage_usec {used}\n"));
+            meter.percent(start + Duration::from_millis(millis), &mut buffer)
+        };
+        assert_eq!([at(0, 0), at(1, 10_000)], [None; 2]);
+        assert_eq!(at(100, 50_000), Some(50.0));
+        assert_eq!(at(101, 60_000), Some(50.0), "a step of the clock is no load");
+        assert_eq!(at(200, 60_000), Some(10.0), "and is counted in the end");
     }
 
     #[test]
