@@ -64,6 +64,26 @@ fn a_kill_for_memory_is_told_by_the_next_server_too() {
 }
 
 #[test]
+fn a_kill_that_no_server_saw_explains_no_later_end() {
+    let (_group, quarterdeck) = limited();
+    let api = quarterdeck.api();
+    let other = api.shell("read line");
+    let shell = api.shell(&format!("until [ -e go ]; do sleep 0.01; done; ({HOG}); : > gone; read line"));
+    kill(Pid::from_raw(quarterdeck.server()), Signal::SIGSTOP).expect("a server");
+    std::fs::write(quarterdeck.dir().join("go"), "").expect("a file");
+    eventually("the hog is gone", || quarterdeck.dir().join("gone").exists().then_some(()));
+    quarterdeck.kill_server();
+    eventually("the next server has looked", || {
+        let reply = api.try_call("GET", &format!("/api/sessions/{shell}"), None, &[]).ok()?;
+        reply.json_of(200)["session"]["memoryBytes"].as_u64()
+    });
+    // Init answers what it is asked in order.
+    api.shell("read line");
+    kill(Pid::from_raw(quarterdeck.leader(&other)), Signal::SIGKILL).expect("a leader");
+    assert_eq!(api.wait_for_exit(&other)["exitReason"], json!("killed by SIGKILL"));
+}
+
+#[test]
 fn a_shell_outlives_its_hog_where_sessions_have_no_group_of_their_own() {
     let (group, quarterdeck) = limited();
     let api = quarterdeck.api();
