@@ -153,7 +153,9 @@ impl Levels {
         };
         self.falling = match self.falling {
             _ if down >= self.level => (0, down),
-            (0, _) => (1, down),
+            // Further down than the one before: the level between is passed by
+            // already, and to tell of it would name a figure that is not high.
+            (count, highest) if count == 0 || down < highest => (1, down),
             (count, highest) => (count + 1, highest.max(down)),
         };
         let change = match (self.rising, self.falling) {
@@ -231,8 +233,10 @@ mod tests {
         assert_eq!(changes(&[88.0, 88.0, 81.9, 81.9]), [None, Some(Entered(Warning)), None, Some(LeftTo(Normal))]);
         assert_eq!(changes(&[95.0, 95.0, 87.9, 87.9]), [None, Some(Entered(Critical)), None, Some(LeftTo(Warning))]);
         assert_eq!(changes(&[95.0, 95.0, 50.0, 50.0]), [None, Some(Entered(Critical)), None, Some(LeftTo(Normal))]);
-        let down = [None, Some(Entered(Critical)), None, Some(LeftTo(Warning)), Some(LeftTo(Normal))];
-        assert_eq!(changes(&[95.0, 95.0, 85.0, 20.0, 20.0]), down);
+        let down = [None, Some(Entered(Critical)), None, None, Some(LeftTo(Normal))];
+        assert_eq!(changes(&[95.0, 95.0, 85.0, 20.0, 20.0]), down, "20 % is not told to be high");
+        let unsteady = [None, Some(Entered(Critical)), None, None, Some(LeftTo(Warning))];
+        assert_eq!(changes(&[95.0, 95.0, 85.0, 20.0, 85.0]), unsteady);
     }
 
     #[test]
