@@ -91,6 +91,16 @@ fn sleeper() -> Value {
 }
 
 #[test]
+fn a_warning_offers_no_session_that_the_number_of_sessions_forbids() {
+    let small = Small::start(&["--max-sessions", "1"]);
+    let mut hog = small.hog();
+    hog.fill_to(89);
+    let (told, _) = warning(&mut hog.client, "warning");
+    assert_eq!(told["isAcceptingNewSessions"], json!(false));
+    assert_eq!(small.state()["isAcceptingNewSessions"], json!(false));
+}
+
+#[test]
 fn levels_are_told_and_new_sessions_refused_until_memory_is_freed() {
     let small = Small::start(&[]);
     let idle = id_of(&small.api.create(&json!({ "command": ["true"] })));

@@ -19,7 +19,7 @@ use crate::model::id::SessionId;
 use crate::model::resources::MemoryLevel;
 use crate::model::sweep::Cleaned;
 use crate::server::App;
-use crate::server::http::health::resource_state;
+use crate::server::http::health::{refusal_of_new_sessions, resource_state};
 use crate::server::http::sessions::{view, views};
 use crate::server::registry::{Entry, Snapshot};
 use crate::server::resource_view::{forecast_text, warning_text};
@@ -291,7 +291,7 @@ impl Outgoing {
 
     async fn tell(&mut self, news: &News) -> Result<(), axum::Error> {
         let message = match news {
-            News::Level(warning) => level_message(warning),
+            News::Level(warning) => level_message(&self.app, warning),
             News::Session(warning) => ServerMessage::SessionWarning {
                 session_id: warning.session,
                 message: "The kernel killed a process of this session: out of memory.".into(),
@@ -354,11 +354,12 @@ impl Outgoing {
     }
 }
 
-fn level_message(warning: &Warning) -> ServerMessage {
+fn level_message(app: &App, warning: &Warning) -> ServerMessage {
     ServerMessage::ResourceWarning {
         message: warning_text(warning),
         memory_usage_percent: warning.percent,
-        is_accepting_new_sessions: warning.level < MemoryLevel::Critical,
+        // Memory is not all that a new session needs.
+        is_accepting_new_sessions: warning.level < MemoryLevel::Critical && refusal_of_new_sessions(app).is_none(),
         memory_level: warning.level,
         details: forecast_text(warning),
     }
