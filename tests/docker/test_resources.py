@@ -138,7 +138,7 @@ class ResourcesTest(ContainerTest):
         amounts = [1024 * MIB, 1152 * MIB, 1280 * MIB, 1536 * MIB]
         with Container("--memory", "8g") as container:
             hogs = [Hog(container) for _ in amounts]
-                        for hog, amount in zip(hogs, amounts):
+            for hog, amount in zip(hogs, amounts):
                 for _ in range(amount // STEP):
                     hog.take(STEP)
 
