@@ -3,6 +3,7 @@
 import { createContext, useContext } from 'react';
 import { Client } from './net/client';
 import { type Socket, wakeOnPageEvents } from './net/connection';
+import { startMonitor } from './net/monitor';
 import { Actions } from './state/actions';
 import { rememberedActive } from './state/activeTab';
 import { type AppState, initialState } from './state/appState';
@@ -22,7 +23,8 @@ export function startApp(): App {
   const screens = new Screens();
   const client = new Client(store, screens, openSocket);
   const actions = new Actions(store, client);
-  learnLimitsOnConnect(store, actions);
+  countRestartsOnConnect(store, actions);
+  monitorWhileVisible(store);
   wakeOnPageEvents(client.start());
   return { store, screens, actions };
 }
@@ -33,15 +35,19 @@ function openSocket(): Socket {
   return new WebSocket(url, 'quarterdeck.v1') as Socket;
 }
 
-/** Every connection may be to a server that was started with another limit. */
-function learnLimitsOnConnect(store: Store<AppState>, actions: Actions): void {
+/** Every connection may be to a server that was started since the last one. */
+function countRestartsOnConnect(store: Store<AppState>, actions: Actions): void {
   let before = store.get().connection;
   store.subscribe(() => {
     const now = store.get().connection;
     if (now === before) return;
     before = now;
-    if (now === 'open') void actions.learnLimits();
+    if (now === 'open') void actions.countRestarts();
   });
+}
+
+function monitorWhileVisible(store: Store<AppState>): void {
+  document.addEventListener('visibilitychange', startMonitor(store, () => !document.hidden));
 }
 
 export const AppContext = createContext<App | null>(null);

@@ -4,7 +4,7 @@ import { useWebSocket } from '../hooks/useWebSocket';
 import type { ResourceState } from '../protocol/messages';
 
 export function TopBar() {
-  const { sessions, maxSessions, resource } = useWebSocket();
+  const { sessions, resource } = useWebSocket();
   return (
     <header className="flex h-11 shrink-0 items-center gap-5 border-b border-surface px-4">
       <h1 className="flex items-center gap-2 text-base font-semibold tracking-tight text-bright">
@@ -17,7 +17,7 @@ export function TopBar() {
           <Layers aria-hidden className="size-4" />
           <span className="tabular-nums" data-testid="session-count">
             {sessions.length}
-            {maxSessions !== null && `/${maxSessions}`}
+            {resource && `/${resource.maxSessions}`}
           </span>
           <span className="sr-only">sessions</span>
         </span>

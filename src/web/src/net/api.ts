@@ -1,6 +1,6 @@
 /** The HTTP API calls the page makes. */
 
-import type { Session } from '../protocol/messages';
+import type { ResourceSample, ResourceState, Session } from '../protocol/messages';
 
 export interface NewSession {
   name?: string;
@@ -12,7 +12,8 @@ export interface NewSession {
 
 export interface Health {
   readonly version: string;
-  readonly maxSessions: number;
+  /** How often the API server was started again in this container's life. */
+  readonly serverRestarts: number;
 }
 
 /** An answer that was not a success, in the server's own words. `details` is a sentence or, for programs, an object. */
@@ -41,8 +42,20 @@ export async function destroySession(id: string): Promise<void> {
   await call('DELETE', `/api/sessions/${encodeURIComponent(id)}`);
 }
 
+export function listSessions(): Promise<readonly Session[]> {
+  return call<{ sessions: Session[] }>('GET', '/api/sessions').then((body) => body.sessions);
+}
+
 export function health(): Promise<Health> {
   return call<Health>('GET', '/api/health');
+}
+
+export function resources(): Promise<ResourceState> {
+  return call<ResourceState>('GET', '/api/resources');
+}
+
+export function resourceHistory(seconds: number): Promise<readonly ResourceSample[]> {
+  return call<{ samples: ResourceSample[] }>('GET', `/api/resources/history?seconds=${seconds}`).then((body) => body.samples);
 }
 
 async function call<T>(method: string, path: string, body?: unknown): Promise<T> {

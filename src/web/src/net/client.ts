@@ -15,7 +15,9 @@ import {
   withoutSession,
   withSession,
 } from '../state/appState';
+import { withGreeting, withWarning } from '../state/resources';
 import type { Store } from '../state/store';
+import { UpkeepWatch } from '../state/upkeep';
 import { Connection, type ConnectionPhase, type Socket } from './connection';
 import { SessionStream, type StreamSink } from './sessionStream';
 
@@ -40,6 +42,7 @@ export class Client {
   private readonly connection: Connection;
   private readonly streams = new Map<string, SessionStream>();
   private readonly channels = new Map<number, SessionStream>();
+  private readonly upkeep: UpkeepWatch;
   private lastNotice = 0;
   /** Creations under way from this page. */
   private creating = 0;
@@ -49,6 +52,7 @@ export class Client {
     private readonly screens: ScreenHost,
     openSocket: () => Socket,
   ) {
+    this.upkeep = new UpkeepWatch(store);
     this.connection = new Connection(openSocket, {
       phase: (phase) => this.phaseChanged(phase),
       text: (data) => this.textReceived(data),
@@ -102,6 +106,11 @@ export class Client {
     if (kind !== 'error') setTimeout(() => this.dismiss(id), NOTICE_MS);
   }
 
+  /** The server says how often it was started again. */
+  restartsCounted(count: number): void {
+    this.upkeep.restartsCounted(count);
+  }
+
   dismiss(id: number): void {
     this.store.update((state) => withoutNotice(state, id));
   }
@@ -152,10 +161,15 @@ export class Client {
         this.notify('warning', `${this.nameOf(message.sessionId)}: ${message.message}`);
         return true;
       case 'resource.state':
-        this.store.update((state) => ({ ...state, resource: message, maxSessions: message.maxSessions }));
+        this.store.update((state) => withGreeting(state, message));
         return true;
       case 'resource.warning':
-        this.notify(message.isAcceptingNewSessions ? 'warning' : 'error', message.message);
+        this.store.update((state) => withWarning(state, message));
+        // The banner speaks of every other level.
+        if (message.memoryLevel === 'normal') this.notify('info', message.message);
+        return true;
+      case 'process.cleaned':
+        this.upkeep.cleaned(message);
         return true;
       case 'server.shutdown':
         this.notify('warning', message.message);
@@ -228,6 +242,7 @@ export class Client {
     this.store.update((state) =>
       withChange(state, message.sessionId, {
         status: message.status,
+        ...(message.lastActivity === undefined ? {} : { lastActivity: message.lastActivity }),
         ...(message.reason === undefined ? {} : { exitReason: message.reason }),
       }),
     );

@@ -15,15 +15,47 @@ export interface Session {
   readonly exitCode?: number | null;
   readonly signal?: number | string | null;
   readonly exitReason?: string | null;
+  /** When anything last happened: output, start or end. */
+  readonly lastActivity?: string;
+  readonly needsInput?: boolean;
+  readonly isStuck?: boolean;
+  readonly memoryBytes?: number | null;
+  readonly cpuPercent?: number | null;
+  readonly processCount?: number | null;
+  /** Processes of it that the kernel has killed for memory. */
+  readonly oomKills?: number | null;
 }
+
+export type MemoryLevel = 'normal' | 'warning' | 'critical';
 
 export interface ResourceState {
   readonly memoryUsagePercent: number;
   readonly memoryUsedBytes: number;
   readonly memoryLimitBytes: number;
-  readonly memoryLevel: 'normal' | 'warning' | 'critical';
+  readonly memoryLevel: MemoryLevel;
+  /** Of one core: 200 is two cores. */
+  readonly cpuPercent: number;
+  readonly cpuLimitPercent?: number;
   readonly maxSessions: number;
   readonly isAcceptingNewSessions: boolean;
+  readonly sampledAt: string;
+}
+
+/** A remembered moment of the container. */
+export interface ResourceSample {
+  readonly time: string;
+  readonly memoryUsagePercent: number;
+}
+
+/** The level of memory changed, up or down. */
+export interface ResourceWarning {
+  readonly type: 'resource.warning';
+  readonly message: string;
+  readonly memoryUsagePercent: number;
+  readonly isAcceptingNewSessions: boolean;
+  readonly memoryLevel: MemoryLevel;
+  /** When the limit will be reached, where that can be told. */
+  readonly details?: string;
 }
 
 export interface Attached {
@@ -49,7 +81,7 @@ export interface Gap {
 export type ServerMessage =
   | { readonly type: 'session.list'; readonly sessions: readonly Session[]; readonly generation: number }
   | { readonly type: 'session.created' | 'session.updated'; readonly session: Session }
-  | { readonly type: 'session.status'; readonly sessionId: string; readonly status: SessionStatus; readonly reason?: string }
+  | { readonly type: 'session.status'; readonly sessionId: string; readonly status: SessionStatus; readonly lastActivity?: string; readonly reason?: string }
   | { readonly type: 'session.destroyed'; readonly sessionId: string }
   | Attached
   | Gap
@@ -65,7 +97,8 @@ export type ServerMessage =
   | { readonly type: 'session.needsInput'; readonly sessionId: string; readonly message: string }
   | { readonly type: 'session.warning'; readonly sessionId: string; readonly message: string; readonly severity: string }
   | ({ readonly type: 'resource.state' } & ResourceState)
-  | { readonly type: 'resource.warning'; readonly message: string; readonly memoryUsagePercent: number; readonly isAcceptingNewSessions: boolean }
+  | ResourceWarning
+  | { readonly type: 'process.cleaned'; readonly pid: number; readonly command: string; readonly reason: string }
   | { readonly type: 'server.shutdown'; readonly message: string; readonly gracePeriodMs: number }
   | { readonly type: 'heartbeat'; readonly timestamp: unknown }
   | { readonly type: 'error'; readonly message: string; readonly code: string; readonly sessionId?: string };

@@ -5,6 +5,7 @@ import type { Client } from '../net/client';
 import { isRunning, type Session } from '../protocol/messages';
 import { rememberActive } from './activeTab';
 import type { AppState } from './appState';
+import { withAlertDismissed } from './resources';
 import type { Store } from './store';
 
 export class Actions {
@@ -54,10 +55,14 @@ export class Actions {
     }
   }
 
-  /** Learns the session limit; `resource.state` brings it too, where the server sends it. */
-  async learnLimits(): Promise<void> {
+  dismissAlert(): void {
+    this.store.update(withAlertDismissed);
+  }
+
+  /** Finds out whether a new connection is to the server process of before. */
+  async countRestarts(): Promise<void> {
     const health = await api.health().catch(() => null);
-    if (health) this.store.update((state) => ({ ...state, maxSessions: health.maxSessions }));
+    if (health) this.client.restartsCounted(health.serverRestarts);
   }
 
   report(error: unknown): void {

@@ -2,6 +2,8 @@
 
 import type { ConnectionPhase } from '../net/connection';
 import type { ResourceState, Session } from '../protocol/messages';
+import type { HistoryPoint, MemoryAlert } from './resources';
+import type { Upkeep } from './upkeep';
 
 export interface Notice {
   readonly id: number;
@@ -17,7 +19,12 @@ export interface AppState {
   readonly sessions: readonly Session[];
   readonly activeId: string | null;
   readonly resource: ResourceState | null;
-  readonly maxSessions: number | null;
+  /** What the banner says; null while memory is at its normal level. */
+  readonly alert: MemoryAlert | null;
+  /** Memory of the last ten minutes, oldest first. */
+  readonly history: readonly HistoryPoint[];
+  /** What the server did by itself lately. */
+  readonly upkeep: Upkeep;
   readonly notices: readonly Notice[];
 }
 
@@ -27,7 +34,9 @@ export const initialState: AppState = {
   sessions: [],
   activeId: null,
   resource: null,
-  maxSessions: null,
+  alert: null,
+  history: [],
+  upkeep: {},
   notices: [],
 };
 

@@ -1,5 +1,6 @@
 import { Client, type ScreenHooks, type ScreenHost } from '../../src/net/client';
 import type { StreamSink } from '../../src/net/sessionStream';
+import { Actions } from '../../src/state/actions';
 import { type AppState, initialState } from '../../src/state/appState';
 import { Store } from '../../src/state/store';
 import { FakeSocket } from './fakeSocket';
@@ -94,6 +95,7 @@ export function openPage() {
   const socket = () => sockets[sockets.length - 1]!;
   return {
     client,
+    actions: new Actions(store, client),
     store,
     sockets,
     socket,
