@@ -22,5 +22,5 @@ export default defineConfig({
       '/ws': { target: api, changeOrigin: true, ws: true },
     },
   },
-  test: { include: ['test/**/*.test.ts'], environment: 'node' },
+  test: { include: ['test/**/*.test.{ts,tsx}'], environment: 'node' },
 });

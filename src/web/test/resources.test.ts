@@ -111,7 +111,7 @@ test('figures are asked for only while the page is connected and visible', async
   visible = false;
   watch();
   asked.length = 0;
-  await vi.advanceTimersByTimeAsync(60_000);
+  await vi.advanceTimersByTimeAsync(8_000);
   expect(asked).toEqual([]);
 
   visible = true;

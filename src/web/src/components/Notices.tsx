@@ -5,7 +5,7 @@ import type { Notice } from '../state/appState';
 
 const looks = {
   info: { icon: Info, colour: 'border-l-accent', iconColour: 'text-accent', label: 'Note' },
-  warning: { icon: TriangleAlert, colour: 'border-l-warning', iconColour: 'text-warning', label: 'Warning' },
+  warning: { icon: TriangleAlert, colour: 'border-l-warning', iconColour: 'text-warning-text', label: 'Warning' },
   error: { icon: CircleX, colour: 'border-l-error', iconColour: 'text-error-text', label: 'Error' },
 } as const;
 

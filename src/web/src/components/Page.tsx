@@ -8,6 +8,7 @@ import { copyText } from '../terminal/clipboard';
 import { DestroyDialog } from './DestroyDialog';
 import { EmptyState } from './EmptyState';
 import { Notices } from './Notices';
+import { ResourceBanner } from './ResourceBanner';
 import { SessionModal } from './SessionModal';
 import { SessionTabs, tabId } from './SessionTabs';
 import { Terminal } from './Terminal';
@@ -69,6 +70,7 @@ export function Page() {
 
   return (
     <div className="flex h-full flex-col">
+      <ResourceBanner />
       <TopBar />
       {sessions.length > 0 && (
         <SessionTabs onCreate={() => setDialog({ kind: 'create' })} onDestroy={destroy} onEnter={enter} />

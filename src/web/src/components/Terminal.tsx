@@ -40,7 +40,7 @@ export function Terminal({ session, active, searching, onSearch, onSearchClose, 
       className={active ? 'absolute inset-0 flex flex-col' : ''}
     >
       {active && searching && <SearchBar sessionId={session.id} onClose={onSearchClose} />}
-      <div ref={host} className="min-h-0 flex-1 overflow-hidden py-1 pl-2" />
+      <div ref={host} className="min-h-0 flex-1 overflow-hidden bg-terminal py-1 pl-2" />
       {!isRunning(session) && <EndedBar session={session} />}
       <footer className="flex h-8 shrink-0 items-center gap-4 border-t border-surface px-3 text-xs text-muted">
         <span className="flex items-center gap-1.5" data-testid="status">

@@ -1,18 +1,29 @@
-import { Layers, LoaderCircle, MemoryStick, Plug, ShipWheel, TriangleAlert, Unplug } from 'lucide-react';
-import { useApp } from '../app';
+import { Cpu, Layers, ShipWheel } from 'lucide-react';
 import { useWebSocket } from '../hooks/useWebSocket';
 import type { ResourceState } from '../protocol/messages';
+import { formatPercent } from '../state/format';
+import { ConnectionState } from './ConnectionState';
+import { MemoryGauge } from './MemoryGauge';
+import { MemoryGraph } from './MemoryGraph';
+import { UpkeepNotices } from './UpkeepNotices';
 
 export function TopBar() {
-  const { sessions, resource } = useWebSocket();
+  const { sessions, resource, history } = useWebSocket();
   return (
-    <header className="flex h-11 shrink-0 items-center gap-5 border-b border-surface px-4">
+    <header className="flex h-11 shrink-0 items-center gap-5 border-b border-surface px-4 max-sm:gap-3 max-sm:px-3">
       <h1 className="flex items-center gap-2 text-base font-semibold tracking-tight text-bright">
-        <ShipWheel aria-hidden className="size-5 text-accent" />
-        quarterdeck
+        <ShipWheel aria-hidden className="size-5 shrink-0 text-accent" />
+        <span className="max-sm:sr-only">quarterdeck</span>
       </h1>
-      <div className="ml-auto flex items-center gap-5 text-muted">
-        {resource && <Memory resource={resource} />}
+      <UpkeepNotices />
+      <div className="ml-auto flex items-center gap-5 text-muted max-sm:gap-3">
+        {resource && (
+          <>
+            <MemoryGauge resource={resource} />
+            <MemoryGraph history={history} />
+            <CpuFigure resource={resource} />
+          </>
+        )}
         <span className="flex items-center gap-1.5" title="Sessions that run or can be resumed, and the most there may be">
           <Layers aria-hidden className="size-4" />
           <span className="tabular-nums" data-testid="session-count">
@@ -27,47 +38,14 @@ export function TopBar() {
   );
 }
 
-const memoryColours = { normal: '', warning: 'text-warning', critical: 'text-error-text' } as const;
-
-function Memory({ resource }: { resource: ResourceState }) {
-  const level = resource.memoryLevel;
+function CpuFigure({ resource: { cpuPercent, cpuLimitPercent } }: { resource: ResourceState }) {
+  const limit = cpuLimitPercent === undefined ? '' : `; the limit is ${formatPercent(cpuLimitPercent)}`;
   return (
-    <span className={`flex items-center gap-1.5 ${memoryColours[level]}`} title={`Memory in use: ${level}`}>
-      {level === 'normal' ? <MemoryStick aria-hidden className="size-4" /> : <TriangleAlert aria-hidden className="size-4" />}
-      <span className="sr-only">Memory</span>
-      <span className="tabular-nums">{Math.round(resource.memoryUsagePercent)} %</span>
-      {level !== 'normal' && <span>{level}</span>}
-    </span>
-  );
-}
-
-function ConnectionState() {
-  const { actions } = useApp();
-  const { connection } = useWebSocket();
-  return (
-    <span className="flex items-center gap-2">
-      <span role="status" className="flex items-center gap-1.5" data-testid="connection" data-phase={connection}>
-        {connection === 'open' && (
-          <>
-            <Plug aria-hidden className="size-4 text-ok" /> Connected
-          </>
-        )}
-        {connection === 'connecting' && (
-          <>
-            <LoaderCircle aria-hidden className="size-4 animate-spin text-accent" /> Connecting
-          </>
-        )}
-        {connection === 'waiting' && (
-          <>
-            <Unplug aria-hidden className="size-4 text-warning" /> <span className="text-warning">Not connected, trying again</span>
-          </>
-        )}
-      </span>
-      {connection === 'waiting' && (
-        <button type="button" className="button h-7" onClick={() => actions.retryNow()}>
-          Try now
-        </button>
-      )}
+    <span className="flex items-center gap-1.5" data-testid="cpu" title={`CPU, in percent of one core${limit}`}>
+      <Cpu aria-hidden className="size-4" />
+      <span className="sr-only">CPU</span>
+      {/* As wide as its largest value, so that the bar does not jump. */}
+      <span className="min-w-[5ch] tabular-nums">{formatPercent(cpuPercent)}</span>
     </span>
   );
 }

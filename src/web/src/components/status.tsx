@@ -11,7 +11,7 @@ interface Look {
 
 const looks: Record<SessionStatus, Look> = {
   active: { icon: CircleDot, colour: 'text-ok', label: 'running' },
-  waiting: { icon: MessageCircleQuestionMark, colour: 'text-warning', label: 'waiting for you' },
+  waiting: { icon: MessageCircleQuestionMark, colour: 'text-warning-text', label: 'waiting for you' },
   idle: { icon: Moon, colour: 'text-muted', label: 'idle' },
   error: { icon: CircleX, colour: 'text-error-text', label: 'ended with an error' },
   stopped: { icon: CircleStop, colour: 'text-muted', label: 'ended' },

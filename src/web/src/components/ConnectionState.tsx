@@ -1,0 +1,37 @@
+import { LoaderCircle, Plug, Unplug } from 'lucide-react';
+import { useApp } from '../app';
+import { useWebSocket } from '../hooks/useWebSocket';
+
+export function ConnectionState() {
+  const { actions } = useApp();
+  const { connection } = useWebSocket();
+  return (
+    <span className="flex items-center gap-2">
+      <span role="status" className="flex items-center gap-1.5 whitespace-nowrap" data-testid="connection" data-phase={connection}>
+        {connection === 'open' && (
+          <>
+            <Plug aria-hidden className="size-4 text-ok" /> <span className="max-md:sr-only">Connected</span>
+          </>
+        )}
+        {connection === 'connecting' && (
+          <>
+            <LoaderCircle aria-hidden className="size-4 animate-spin text-accent" /> <span className="max-md:sr-only">Connecting</span>
+          </>
+        )}
+        {connection === 'waiting' && (
+          <>
+            <Unplug aria-hidden className="size-4 text-warning-text" />
+            <span className="text-warning-text">
+              Not connected<span className="max-md:sr-only">, trying again</span>
+            </span>
+          </>
+        )}
+      </span>
+      {connection === 'waiting' && (
+        <button type="button" className="button h-7" onClick={() => actions.retryNow()}>
+          Try now
+        </button>
+      )}
+    </span>
+  );
+}

@@ -1,0 +1,90 @@
+// @vitest-environment happy-dom
+import { afterEach, expect, test } from 'vitest';
+import { ResourceBanner } from '../src/components/ResourceBanner';
+import { TopBar } from '../src/components/TopBar';
+import { cleanUp, click, find, render, textOf } from './support/render';
+import { sessionNamed } from './support/page';
+
+afterEach(cleanUp);
+
+const MIB = 2 ** 20;
+const state = (percent: number, memoryLevel = 'normal') => ({
+  type: 'resource.state',
+  memoryUsagePercent: percent,
+  memoryUsedBytes: percent * MIB,
+  memoryLimitBytes: 100 * MIB,
+  memoryLevel,
+  cpuPercent: 130.4,
+  cpuLimitPercent: 200,
+  maxSessions: 4,
+  isAcceptingNewSessions: memoryLevel !== 'critical',
+  sampledAt: '2026-01-01T00:00:00.000Z',
+});
+const banner = '[data-testid=resource-banner]';
+const change = (memoryLevel: string, message: string) => ({
+  type: 'resource.warning',
+  message,
+  memoryLevel,
+  memoryUsagePercent: 93,
+  isAcceptingNewSessions: memoryLevel !== 'critical',
+});
+
+test('the bar shows memory, CPU and sessions in words', () => {
+  const page = render(<TopBar />);
+  page.list(sessionNamed('a'));
+  page.receive(state(42.4));
+  expect(find('[role=meter]').getAttribute('aria-valuetext')).toBe('42 MiB of 100 MiB, 42 %');
+  expect(find('[role=meter]').getAttribute('aria-valuenow')).toBe('42');
+  expect(textOf('[data-testid=cpu]')).toContain('130 %');
+  expect(find('[data-testid=cpu]').title).toContain('200 %');
+  expect(textOf('[data-testid=session-count]')).toBe('1/4');
+});
+
+test.each(['warning', 'critical'])('level %s is told by more than a colour', (level) => {
+  const page = render(<TopBar />);
+  page.list();
+  page.receive(state(90, level));
+  expect(find('[role=meter]').dataset['level']).toBe(level);
+  expect(textOf('[role=meter]')).toContain(level === 'warning' ? 'high' : 'critical');
+});
+
+test('the graph has its lines at 87 and 93', () => {
+  const page = render(<TopBar />);
+  page.list();
+  page.receive(state(10));
+  const lines = [...document.querySelectorAll<SVGLineElement>('[data-testid=memory-graph] line')];
+  expect(lines.map((line) => line.getAttribute('y1'))).toEqual(['13', '7']);
+});
+
+test('swept processes and a restarted server are told', () => {
+  const page = render(<TopBar />);
+  page.list();
+  for (const pid of [7, 8]) page.receive({ type: 'process.cleaned', pid, command: 'sleep 9', reason: 'its session is gone' });
+  expect(document.body.textContent).toContain('2 leftover processes ended');
+  expect(find('[title^="Process 8"]').title).toBe('Process 8 (sleep 9) was ended: its session is gone.');
+});
+
+test('the banner says what the server says, word for word', () => {
+  const page = render(<ResourceBanner />);
+  page.list();
+  expect(textOf(banner)).toBe('');
+  const high = 'High memory usage (87%). Consider closing idle sessions.';
+  page.receive(change('warning', high));
+  expect(textOf(`${banner} p`)).toBe(high);
+  expect(find(banner).getAttribute('role')).toBe('status');
+  const critical = 'Memory critical (93%). Cannot create new sessions until memory is freed.';
+  page.receive(change('critical', critical));
+  expect(textOf(`${banner} p`)).toBe(critical);
+  page.receive(change('normal', 'Memory usage back to normal (40%).'));
+  expect(textOf(banner)).toBe('');
+});
+
+test('the dismissed banner comes back with another level', () => {
+  const page = render(<ResourceBanner />);
+  page.list();
+  page.receive(change('warning', 'High.'));
+  click(`${banner} button`);
+  expect(textOf(banner)).toBe('');
+  page.receive(change('critical', 'Critical.'));
+  expect(textOf(banner)).toBe('Critical.');
+});
