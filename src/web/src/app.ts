@@ -8,6 +8,7 @@ import { Actions } from './state/actions';
 import { rememberedActive } from './state/activeTab';
 import { type AppState, initialState } from './state/appState';
 import { Store } from './state/store';
+import { rememberedOrder } from './state/tabOrder';
 import { loadGpuRenderer } from './terminal/gpu';
 import { Screens } from './terminal/screens';
 
@@ -19,7 +20,7 @@ export interface App {
 
 export function startApp(): App {
   void loadGpuRenderer();
-  const store = new Store<AppState>({ ...initialState, activeId: rememberedActive() });
+  const store = new Store<AppState>({ ...initialState, activeId: rememberedActive(), order: rememberedOrder() });
   const screens = new Screens();
   const client = new Client(store, screens, openSocket);
   const actions = new Actions(store, client);

@@ -1,4 +1,5 @@
-import { LoaderCircle, Plus, ShipWheel } from 'lucide-react';
+import { LoaderCircle, ShipWheel } from 'lucide-react';
+import { NewSessionButton } from './NewSessionButton';
 
 export function EmptyState({ listed, onCreate }: { listed: boolean; onCreate(): void }) {
   if (!listed) {
@@ -16,9 +17,7 @@ export function EmptyState({ listed, onCreate }: { listed: boolean; onCreate(): 
         A session is a terminal in the container with its own program. It keeps running when you close this page or lose the
         network, and you find it here again with everything it wrote.
       </p>
-      <button type="button" className="button-primary h-9 px-4" onClick={onCreate}>
-        <Plus aria-hidden className="size-4" /> New session
-      </button>
+      <NewSessionButton large onCreate={onCreate} />
     </div>
   );
 }

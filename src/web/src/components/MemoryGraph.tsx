@@ -15,7 +15,7 @@ export function MemoryGraph({ history }: { history: readonly HistoryPoint[] }) {
       data-testid="memory-graph"
       viewBox={`0 0 ${GRAPH_WIDTH} ${GRAPH_HEIGHT}`}
       preserveAspectRatio="none"
-      className="h-7 w-28 shrink-0 rounded-sm bg-surface/60 max-lg:hidden"
+      className="h-8 w-28 shrink-0 rounded-sm bg-surface/60 max-lg:hidden"
     >
       <title>{`${label}. The lines are at ${WARN_PERCENT} % and ${CRITICAL_PERCENT} %.`}</title>
       <path d={area} className="fill-accent/25" />
@@ -28,5 +28,5 @@ export function MemoryGraph({ history }: { history: readonly HistoryPoint[] }) {
 
 function Threshold({ percent, colour }: { percent: number; colour: string }) {
   const y = GRAPH_HEIGHT - percent;
-  return <line data-percent={percent} x1="0" x2={GRAPH_WIDTH} y1={y} y2={y} className={colour} strokeWidth="1" vectorEffect="non-scaling-stroke" />;
+  return <line data-percent={percent} x1="0" x2={GRAPH_WIDTH} y1={y} y2={y} className={colour} shapeRendering="crispEdges" vectorEffect="non-scaling-stroke" />;
 }

@@ -2,6 +2,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from 'react';
 import { flushSync } from 'react-dom';
 import { useApp } from '../app';
 import { type Shortcuts, useShortcuts } from '../hooks/useShortcuts';
+import { useSessionList } from '../hooks/useSessionList';
 import { useWebSocket } from '../hooks/useWebSocket';
 import { isRunning, type Session } from '../protocol/messages';
 import { copyText } from '../terminal/clipboard';
@@ -9,8 +10,10 @@ import { DestroyDialog } from './DestroyDialog';
 import { EmptyState } from './EmptyState';
 import { Notices } from './Notices';
 import { ResourceBanner } from './ResourceBanner';
+import { SessionList } from './SessionList';
 import { SessionModal } from './SessionModal';
-import { SessionTabs, tabId } from './SessionTabs';
+import { tabId } from './SessionTab';
+import { SessionTabs } from './SessionTabs';
 import { Terminal } from './Terminal';
 import { TopBar } from './TopBar';
 
@@ -21,6 +24,7 @@ export function Page() {
   const { listed, sessions, activeId } = useWebSocket();
   const [dialog, setDialog] = useState<OpenDialog>(null);
   const [searching, setSearching] = useState(false);
+  const [listOpen, toggleList] = useSessionList();
 
   const active = sessions.find((session) => session.id === activeId);
   useEffect(() => {
@@ -36,6 +40,7 @@ export function Page() {
       },
       nextTab: () => actions.selectNeighbour(1),
       previousTab: () => actions.selectNeighbour(-1),
+      tabAt: (index) => actions.selectAt(index),
       focusTabs: () => document.getElementById(tabId(store.get().activeId ?? ''))?.focus(),
     };
   }, [actions, screens, store]);
@@ -73,22 +78,31 @@ export function Page() {
       <ResourceBanner />
       <TopBar />
       {sessions.length > 0 && (
-        <SessionTabs onCreate={() => setDialog({ kind: 'create' })} onDestroy={destroy} onEnter={enter} />
+        <SessionTabs
+          listOpen={listOpen}
+          onToggleList={toggleList}
+          onCreate={() => setDialog({ kind: 'create' })}
+          onDestroy={destroy}
+          onEnter={enter}
+        />
       )}
-      <main className="relative min-h-0 flex-1">
-        {sessions.length === 0 && <EmptyState listed={listed} onCreate={() => setDialog({ kind: 'create' })} />}
-        {sessions.map((session) => (
-          <Terminal
-            key={session.id}
-            session={session}
-            active={session.id === activeId}
-            searching={searching}
-            onSearch={setSearching}
-            onSearchClose={closeSearch}
-            onDestroy={destroy}
-          />
-        ))}
-      </main>
+      <div className="flex min-h-0 flex-1">
+        {sessions.length > 0 && listOpen && <SessionList onEnter={enter} />}
+        <main className="relative min-h-0 min-w-0 flex-1">
+          {sessions.length === 0 && <EmptyState listed={listed} onCreate={() => setDialog({ kind: 'create' })} />}
+          {sessions.map((session) => (
+            <Terminal
+              key={session.id}
+              session={session}
+              active={session.id === activeId}
+              searching={searching}
+              onSearch={setSearching}
+              onSearchClose={closeSearch}
+              onDestroy={destroy}
+            />
+          ))}
+        </main>
+      </div>
       <Notices />
       {dialog?.kind === 'create' && <SessionModal onClose={closeDialog} />}
       {dialog?.kind === 'destroy' && <DestroyDialog session={dialog.session} onClose={closeDialog} />}

@@ -1,9 +1,13 @@
-import { type FormEvent, useId, useState } from 'react';
+import { type FormEvent, useState } from 'react';
 import { useApp } from '../app';
+import { useWebSocket } from '../hooks/useWebSocket';
 import { ApiError, type NewSession } from '../net/api';
 import { describeError } from '../state/actions';
+import { CRITICAL_TOOLTIP, isMemoryCritical, limitReached } from '../state/admission';
 import { splitCommandLine } from '../state/commandLine';
+import { nameProblem, suggestedName } from '../state/sessionName';
 import { Dialog } from './Dialog';
+import { TextField } from './TextField';
 
 type Field = 'name' | 'command' | 'cwd';
 type Problem = { field: Field | null; text: string };
@@ -16,13 +20,22 @@ interface Props {
 
 export function SessionModal({ onClose }: Props) {
   const { actions, screens, store } = useApp();
-  const [values, setValues] = useState<Values>({ name: '', command: '', cwd: '' });
+  const state = useWebSocket();
+  const [suggestion] = useState(() => suggestedName(state.sessions.map(({ name }) => name)));
+  const [values, setValues] = useState<Values>({ name: suggestion, command: '', cwd: '' });
   const [problem, setProblem] = useState<Problem | null>(null);
   const [busy, setBusy] = useState(false);
+  const critical = isMemoryCritical(state);
+
+  // The suggestion itself is not sent: if somebody takes it first, the server takes the next.
+  const typedName = values.name === suggestion ? '' : values.name;
+  // While the answer is on its way, the session may be in the list already.
+  const badName = busy ? null : nameProblem(typedName, state.sessions.map(({ name }) => name));
 
   const submit = async (event: FormEvent) => {
     event.preventDefault();
-    const spec = readForm(values);
+    if (badName || critical || busy) return;
+    const spec = readForm({ ...values, name: typedName });
     if ('text' in spec) {
       setProblem(spec);
       return;
@@ -40,32 +53,37 @@ export function SessionModal({ onClose }: Props) {
     }
   };
 
-  const field = (name: Field, label: string, placeholder: string, hint: string) => (
-    <TextField
-      label={label}
-      placeholder={placeholder}
-      hint={hint}
-      value={values[name]}
-      error={problem?.field === name ? problem.text : ''}
-      onChange={(value) => setValues({ ...values, [name]: value })}
-    />
-  );
+  const field = (name: Field, error: string | null) => ({
+    value: values[name],
+    error: error ?? (problem?.field === name ? problem.text : ''),
+    onChange: (value: string) => {
+      setValues({ ...values, [name]: value });
+      if (problem?.field === name) setProblem(null);
+    },
+  });
+  const refusal = problem && problem.field === null ? problem.text : null;
   return (
     <Dialog title="New session" onClose={() => onClose(false)}>
       <form onSubmit={(event) => void submit(event)} noValidate className="flex flex-col gap-4">
-        {field('name', 'Name', 'session-1', 'Letters, digits and dashes. Left empty, the lowest free number is taken.')}
-        {field('command', 'Command', 'the default of this container', 'A program and its arguments. Quotes work as in a shell; for pipes and variables use sh -c.')}
-        {field('cwd', 'Directory', 'the workspace', 'A path in the container; a relative one starts in the workspace.')}
-        {problem && problem.field === null && (
-          <p role="alert" className="text-error-text">
-            {problem.text}
-          </p>
-        )}
+        <TextField label="Name" first hint="Letters, digits and dashes. Left empty, the lowest free number is taken." {...field('name', badName)} />
+        <TextField
+          label="Command"
+          placeholder="the default of this container"
+          hint="A program and its arguments. Quotes work as in a shell; for pipes and variables use sh -c."
+          {...field('command', null)}
+        />
+        <TextField
+          label="Directory"
+          placeholder="the workspace"
+          hint="A path in the container; a relative one starts in the workspace."
+          {...field('cwd', null)}
+        />
+        <Refusal text={refusal ?? (critical ? `${CRITICAL_TOOLTIP}.` : busy ? null : limitReached(state))} />
         <div className="flex justify-end gap-2">
           <button type="button" className="button" onClick={() => onClose(false)}>
             Cancel
           </button>
-          <button type="submit" className="button-primary" disabled={busy}>
+          <button type="submit" className="button-primary" disabled={busy || critical} title={critical ? CRITICAL_TOOLTIP : undefined}>
             {busy ? 'Starting…' : 'Create'}
           </button>
         </div>
@@ -74,52 +92,20 @@ export function SessionModal({ onClose }: Props) {
   );
 }
 
-interface TextFieldProps {
-  label: string;
-  placeholder: string;
-  hint: string;
-  value: string;
-  error: string;
-  onChange(value: string): void;
-}
-
-function TextField({ label, placeholder, hint, value, error, onChange }: TextFieldProps) {
-  const id = useId();
+/** Why no session can be made, whatever the fields say. */
+function Refusal({ text }: { text: string | null }) {
+  if (!text) return null;
   return (
-    <div>
-      <label htmlFor={id} className="font-medium">
-        {label}
-      </label>
-      <input
-        id={id}
-        type="text"
-        className="field"
-        autoComplete="off"
-        autoCapitalize="off"
-        spellCheck={false}
-        placeholder={placeholder}
-        value={value}
-        aria-invalid={error !== ''}
-        aria-describedby={`${id}-note`}
-        onChange={(event) => onChange(event.target.value)}
-      />
-      {error ? (
-        <p id={`${id}-note`} role="alert" className="mt-1 text-error-text">
-          {error}
-        </p>
-      ) : (
-        <p id={`${id}-note`} className="mt-1 text-xs text-muted">
-          {hint}
-        </p>
-      )}
-    </div>
+    <p role="alert" className="text-error-text">
+      {text}
+    </p>
   );
 }
 
 /** Checks only what can't be sent; everything else is the server's to judge. */
 function readForm({ name, command, cwd }: Values): NewSession | Problem {
   const spec: NewSession = {};
-  if (name.trim()) spec.name = name.trim();
+  if (name) spec.name = name;
   if (cwd.trim()) spec.cwd = cwd.trim();
   try {
     const words = splitCommandLine(command);

@@ -1,15 +1,15 @@
-import { Plus, X } from 'lucide-react';
-import type { KeyboardEvent } from 'react';
+import { PanelLeft } from 'lucide-react';
+import { type KeyboardEvent, useState } from 'react';
 import { useApp } from '../app';
 import { useWebSocket } from '../hooks/useWebSocket';
 import type { Session } from '../protocol/messages';
-import { joinCommandLine } from '../state/commandLine';
-import { StatusIcon, statusLabel } from './status';
-
-export const tabId = (sessionId: string) => `tab-${sessionId}`;
-export const panelId = (sessionId: string) => `panel-${sessionId}`;
+import { NewSessionButton } from './NewSessionButton';
+import { SESSION_LIST_ID } from './SessionList';
+import { SessionTab, tabId } from './SessionTab';
 
 interface Props {
+  listOpen: boolean;
+  onToggleList(): void;
   onCreate(): void;
   onDestroy(session: Session): void;
   /** A tab was chosen to be worked in, by click or Enter. */
@@ -18,95 +18,94 @@ interface Props {
 
 /**
  * The tabs pattern of the WAI-ARIA practices with automatic activation: one
- * stop in the tab order, arrows move, Delete destroys.
+ * stop in the tab order, arrows move, Delete destroys. With Ctrl and Shift the
+ * arrows move the tab itself.
  */
-export function SessionTabs({ onCreate, onDestroy, onEnter }: Props) {
+export function SessionTabs({ listOpen, onToggleList, onCreate, onDestroy, onEnter }: Props) {
   const { actions } = useApp();
   const { sessions, activeId } = useWebSocket();
+  const [dragged, setDragged] = useState<{ from: number; over: number } | null>(null);
+  const [moved, setMoved] = useState('');
 
-  const goTo = (session: Session | undefined) => {
-    if (!session) return;
-    actions.select(session.id);
-    document.getElementById(tabId(session.id))?.focus();
+  const move = (session: Session, to: number) => {
+    if (to < 0 || to >= sessions.length) return;
+    actions.move(session.id, to);
+    setMoved(`${session.name} is now tab ${to + 1} of ${sessions.length}.`);
   };
-  const onKeyDown = (event: KeyboardEvent, index: number) => {
-    const last = sessions.length - 1;
-    const targets: Record<string, number> = {
-      ArrowLeft: index === 0 ? last : index - 1,
-      ArrowRight: index === last ? 0 : index + 1,
-      Home: 0,
-      End: last,
-    };
-    const target = targets[event.key];
-    const session = sessions[index];
-    if (target !== undefined) goTo(sessions[target]);
-    else if (event.key === 'Delete' && session) onDestroy(session);
-    else return;
+  const onKeyDown = (event: KeyboardEvent, session: Session, index: number) => {
+    const target = targetOf(event.key, index, sessions.length);
+    if (event.key === 'Delete') onDestroy(session);
+    else if (target === undefined) return;
+    else if (event.ctrlKey && event.shiftKey) move(session, index + (event.key === 'ArrowLeft' ? -1 : event.key === 'ArrowRight' ? 1 : 0));
+    else {
+      const next = sessions[target];
+      if (next) actions.select(next.id);
+      if (next) document.getElementById(tabId(next.id))?.focus();
+    }
     event.preventDefault();
+  };
+  const dragOf = (index: number) => ({
+    start: () => setDragged({ from: index, over: index }),
+    over: (event: { preventDefault(): void }) => {
+      // Nothing else that is dragged over the page may be dropped here.
+      if (!dragged) return;
+      event.preventDefault();
+      if (dragged.over !== index) setDragged({ ...dragged, over: index });
+    },
+    drop: () => {
+      const session = dragged && sessions[dragged.from];
+      if (session) move(session, index);
+      setDragged(null);
+    },
+    end: () => setDragged(null),
+  });
+  const markOf = (index: number) => {
+    if (!dragged || dragged.over !== index || dragged.from === index) return null;
+    return dragged.from > index ? 'before' : 'after';
   };
 
   return (
-    <nav aria-label="Sessions" className="flex h-10 shrink-0 items-end gap-1 border-b border-surface bg-deep px-2">
+    <nav aria-label="Sessions" className="flex h-12 shrink-0 items-end gap-1 border-b border-surface bg-deep px-2">
+      <button
+        type="button"
+        className="icon-button mr-1 mb-2 shrink-0 max-md:hidden"
+        aria-label="Overview of sessions"
+        aria-expanded={listOpen}
+        aria-controls={listOpen ? SESSION_LIST_ID : undefined}
+        title={listOpen ? 'Hide the overview' : 'Show the overview'}
+        onClick={onToggleList}
+      >
+        <PanelLeft aria-hidden className="size-4" />
+      </button>
       <div role="tablist" aria-label="Sessions" className="flex min-w-0 items-end gap-1 overflow-x-auto">
         {sessions.map((session, index) => (
-          <Tab
+          <SessionTab
             key={session.id}
             session={session}
             selected={session.id === activeId}
+            mark={markOf(index)}
+            drag={dragOf(index)}
             onSelect={() => onEnter(session)}
-            onKeyDown={(event) => onKeyDown(event, index)}
+            onKeyDown={(event) => onKeyDown(event, session, index)}
             onDestroy={() => onDestroy(session)}
           />
         ))}
       </div>
-      <button type="button" className="icon-button mb-1 shrink-0" aria-label="New session" title="New session" onClick={onCreate}>
-        <Plus aria-hidden className="size-4" />
-      </button>
+      <NewSessionButton onCreate={onCreate} />
+      <span role="status" className="sr-only">
+        {moved}
+      </span>
     </nav>
   );
 }
 
-interface TabProps {
-  session: Session;
-  selected: boolean;
-  onSelect(): void;
-  onKeyDown(event: KeyboardEvent): void;
-  onDestroy(): void;
-}
-
-function Tab({ session, selected, onSelect, onKeyDown, onDestroy }: TabProps) {
-  const look = selected
-    ? 'border-surface border-t-accent bg-surface text-bright'
-    : 'border-transparent text-muted hover:bg-surface/60 hover:text-text';
-  return (
-    <div role="presentation" className={`group flex h-9 max-w-60 items-center rounded-t-md border border-b-0 border-t-2 ${look}`}>
-      <button
-        type="button"
-        role="tab"
-        id={tabId(session.id)}
-        aria-selected={selected}
-        aria-controls={panelId(session.id)}
-        tabIndex={selected ? 0 : -1}
-        title={`${joinCommandLine(session.command)} in ${session.workingDirectory} (${statusLabel(session)})`}
-        className="flex h-full min-w-0 items-center gap-2 rounded-t-md pr-1 pl-3 -outline-offset-2"
-        onClick={onSelect}
-        onKeyDown={onKeyDown}
-      >
-        <StatusIcon session={session} />
-        <span className="truncate">{session.name}</span>
-        <span className="sr-only">, {statusLabel(session)}</span>
-      </button>
-      {/* For the mouse only: a tablist may hold nothing but tabs. Keyboards have Delete and the panel's button. */}
-      <button
-        type="button"
-        aria-hidden
-        tabIndex={-1}
-        title={`Destroy ${session.name}`}
-        className={`icon-button mr-1 size-6 ${selected ? '' : 'opacity-0 group-hover:opacity-100'}`}
-        onClick={onDestroy}
-      >
-        <X className="size-3.5" />
-      </button>
-    </div>
-  );
+/** The place a key goes to, around the ends. */
+function targetOf(key: string, index: number, count: number): number | undefined {
+  const targets: Record<string, number> = {
+    ArrowLeft: index === 0 ? count - 1 : index - 1,
+    ArrowRight: index === count - 1 ? 0 : index + 1,
+    Home: 0,
+    End: count - 1,
+  };
+  return targets[key];
 }

@@ -4,7 +4,7 @@ import { useApp } from '../app';
 import { isRunning, type Session } from '../protocol/messages';
 import { joinCommandLine } from '../state/commandLine';
 import { SearchBar } from './SearchBar';
-import { panelId, tabId } from './SessionTabs';
+import { panelId, tabId } from './SessionTab';
 import { endingOf, StatusIcon, statusLabel } from './status';
 
 interface Props {

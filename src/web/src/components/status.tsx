@@ -1,6 +1,7 @@
-import { CircleDot, CircleStop, CircleX, MessageCircleQuestionMark, Moon } from 'lucide-react';
+import { BellRing, CircleDot, CircleStop, CircleX, Hourglass, MessageCircleQuestionMark, Moon } from 'lucide-react';
 import type { ComponentType } from 'react';
 import type { Session, SessionStatus } from '../protocol/messages';
+import { attentionOf } from '../state/attention';
 
 interface Look {
   /** A shape of its own for each status: colour alone says nothing to many people. */
@@ -24,6 +25,23 @@ export function statusLabel(session: Session): string {
 export function StatusIcon({ session }: { session: Session }) {
   const { icon: Icon, colour } = looks[session.status];
   return <Icon aria-hidden className={`size-4 shrink-0 ${colour}`} />;
+}
+
+/** A mark of its own for a session that a person should look at. */
+export function AttentionBadge({ session }: { session: Session }) {
+  const need = attentionOf(session);
+  if (!need) return null;
+  const Icon = need === 'waiting' ? BellRing : Hourglass;
+  return (
+    <span
+      data-testid="attention"
+      title={need === 'waiting' ? 'It waits for you' : 'It has made no progress for long'}
+      className="inline-flex shrink-0 items-center gap-1 rounded-full bg-banner px-1.5 py-px text-xs font-semibold text-banner-ink"
+    >
+      <Icon aria-hidden className="size-3" />
+      {need === 'waiting' ? 'needs you' : 'stuck'}
+    </span>
+  );
 }
 
 /** How a session without a process came to that, as a sentence. */

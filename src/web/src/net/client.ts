@@ -155,6 +155,7 @@ export class Client {
         this.forget(message.sessionId);
         return true;
       case 'session.needsInput':
+        this.store.update((state) => withChange(state, message.sessionId, { needsInput: true }));
         this.notify('info', `${this.nameOf(message.sessionId)} needs you: ${message.message}`);
         return true;
       case 'session.warning':
@@ -242,6 +243,7 @@ export class Client {
     this.store.update((state) =>
       withChange(state, message.sessionId, {
         status: message.status,
+        isStuck: message.isStuck ?? false,
         ...(message.lastActivity === undefined ? {} : { lastActivity: message.lastActivity }),
         ...(message.reason === undefined ? {} : { exitReason: message.reason }),
       }),

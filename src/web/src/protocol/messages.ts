@@ -81,7 +81,14 @@ export interface Gap {
 export type ServerMessage =
   | { readonly type: 'session.list'; readonly sessions: readonly Session[]; readonly generation: number }
   | { readonly type: 'session.created' | 'session.updated'; readonly session: Session }
-  | { readonly type: 'session.status'; readonly sessionId: string; readonly status: SessionStatus; readonly lastActivity?: string; readonly reason?: string }
+  | {
+      readonly type: 'session.status';
+      readonly sessionId: string;
+      readonly status: SessionStatus;
+      readonly lastActivity?: string;
+      readonly isStuck?: boolean;
+      readonly reason?: string;
+    }
   | { readonly type: 'session.destroyed'; readonly sessionId: string }
   | Attached
   | Gap

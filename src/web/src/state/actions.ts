@@ -4,9 +4,10 @@ import * as api from '../net/api';
 import type { Client } from '../net/client';
 import { isRunning, type Session } from '../protocol/messages';
 import { rememberActive } from './activeTab';
-import type { AppState } from './appState';
+import { type AppState, withMove } from './appState';
 import { withAlertDismissed } from './resources';
 import type { Store } from './store';
+import { rememberOrder } from './tabOrder';
 
 export class Actions {
   constructor(
@@ -25,6 +26,18 @@ export class Actions {
     const index = sessions.findIndex((session) => session.id === activeId);
     const next = sessions[(index + step + sessions.length) % sessions.length];
     if (next) this.select(next.id);
+  }
+
+  /** Goes to the tab at this place, if there is one. */
+  selectAt(index: number): void {
+    const session = this.store.get().sessions[index];
+    if (session) this.select(session.id);
+  }
+
+  /** Puts a tab at another place, also for later visits. */
+  move(sessionId: string, to: number): void {
+    this.store.update((state) => withMove(state, sessionId, to));
+    rememberOrder(this.store.get().order);
   }
 
   async create(spec: api.NewSession): Promise<void> {

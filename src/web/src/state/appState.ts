@@ -15,8 +15,10 @@ export interface AppState {
   readonly connection: ConnectionPhase;
   /** False until the first list has come: before it, "no sessions" would be a guess. */
   readonly listed: boolean;
-  /** Oldest first. */
+  /** In the user's order, then oldest first. */
   readonly sessions: readonly Session[];
+  /** Ids of sessions as the user has arranged them. */
+  readonly order: readonly string[];
   readonly activeId: string | null;
   readonly resource: ResourceState | null;
   /** What the banner says; null while memory is at its normal level. */
@@ -32,6 +34,7 @@ export const initialState: AppState = {
   connection: 'connecting',
   listed: false,
   sessions: [],
+  order: [],
   activeId: null,
   resource: null,
   alert: null,
@@ -41,13 +44,13 @@ export const initialState: AppState = {
 };
 
 export function withList(state: AppState, sessions: readonly Session[]): AppState {
-  return withValidActive({ ...state, listed: true, sessions: [...sessions].sort(byAge) });
+  return withValidActive({ ...state, listed: true, sessions: arranged(sessions, state.order) });
 }
 
 /** Adds a session or replaces what is known of it. */
 export function withSession(state: AppState, session: Session): AppState {
   const others = state.sessions.filter((known) => known.id !== session.id);
-  return withValidActive({ ...state, sessions: [...others, session].sort(byAge) });
+  return withValidActive({ ...state, sessions: arranged([...others, session], state.order) });
 }
 
 export function withChange(state: AppState, id: string, change: Partial<Session>): AppState {
@@ -64,6 +67,15 @@ export function withoutSession(state: AppState, id: string): AppState {
   return { ...state, sessions, activeId: (sessions[index] ?? sessions[index - 1])?.id ?? null };
 }
 
+/** Puts a session at another place among the others. */
+export function withMove(state: AppState, id: string, to: number): AppState {
+  const others = state.sessions.filter((session) => session.id !== id);
+  const session = state.sessions.find((known) => known.id === id);
+  if (!session) return state;
+  const sessions = [...others.slice(0, Math.max(0, to)), session, ...others.slice(Math.max(0, to))];
+  return { ...state, sessions, order: sessions.map((known) => known.id) };
+}
+
 export function withNotice(state: AppState, notice: Notice): AppState {
   const others = state.notices.filter((known) => known.text !== notice.text);
   return { ...state, notices: [...others, notice].slice(-4) };
@@ -78,6 +90,8 @@ function withValidActive(state: AppState): AppState {
   return { ...state, activeId: state.sessions[0]?.id ?? null };
 }
 
-function byAge(a: Session, b: Session): number {
-  return a.createdAt.localeCompare(b.createdAt) || a.name.localeCompare(b.name);
+/** What the user has not arranged yet comes last, oldest first. */
+function arranged(sessions: readonly Session[], order: readonly string[]): readonly Session[] {
+  const place = (session: Session) => (order.includes(session.id) ? order.indexOf(session.id) : order.length);
+  return [...sessions].sort((a, b) => place(a) - place(b) || a.createdAt.localeCompare(b.createdAt) || a.name.localeCompare(b.name));
 }
