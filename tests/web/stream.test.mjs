@@ -5,10 +5,10 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterEach, test } from 'node:test';
-import { setTimeout } from 'node:timers/promises';
 import { openBrowser } from './support/browser.mjs';
 import { assertNumberedLines, numberedLines } from './support/lines.mjs';
 import { startQuarterdeck } from './support/quarterdeck.mjs';
+import { until } from './support/until.mjs';
 
 const open = [];
 afterEach(async () => {
@@ -30,15 +30,6 @@ async function browse(server) {
 
 async function createSession(server, command, name) {
   return (await server.post('/api/sessions', { command, name })).session.id;
-}
-
-/** Asks until `holds` does; the limit only ends a failing test. */
-async function until(what, holds) {
-  const deadline = Date.now() + 30_000;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`waited 30 s in vain for ${what}`);
-    await setTimeout(20);
-  }
 }
 
 /** The content of a file as soon as it has all of `parts`. */

@@ -147,7 +147,7 @@ test('a reading that may be older than the last news of the level is dropped', a
   page.socket().control(warning('critical', 'Critical.'));
   send(reading(80));
   await vi.advanceTimersByTimeAsync(0);
-  expect(page.store.get().resource).toMatchObject({ memoryLevel: 'critical', memoryUsagePercent: 88 });
+  expect(page.store.get().resource).toMatchObject({ memoryLevel: 'critical', memoryUsagePercent: 88, memoryUsedBytes: 88_000 });
 });
 
 test('figures of sessions are merged, and only those', async () => {

@@ -10,9 +10,10 @@ const args =
   '--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync'.split(' ');
 const WAIT_MS = 30_000;
 
-export async function openBrowser(url) {
+/** `options` are those of a page in Playwright. */
+export async function openBrowser(url, options = {}) {
   const browser = await chromium.launch({ executablePath, args });
-  const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
+  const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, colorScheme: 'dark', ...options });
   page.setDefaultTimeout(WAIT_MS);
   const complaints = [];
   const foreign = [];
@@ -80,6 +81,11 @@ class Deck {
   async activeId() {
     const tab = this.page.getByRole('tab', { selected: true });
     return (await tab.getAttribute('id')).replace(/^tab-/, '');
+  }
+
+  /** Whether the page is wider than the window, so that it would scroll sideways. */
+  overflows() {
+    return this.page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth);
   }
 
   text(sessionId) {

@@ -14,17 +14,18 @@ const START_MS = 15_000;
 const STOP_MS = 20_000;
 
 /**
- * Runs `quarterdeck init` until `stop()`. `options` are more flags for it.
+ * Runs `quarterdeck init` until `stop()`. `options` are more flags for it;
+ * `before` is what a shell does first, in the process that becomes it.
  * @param {string[]} options
  */
-export async function startQuarterdeck(options = []) {
+export async function startQuarterdeck(options = [], before = ':') {
   if (!existsSync(binary)) {
     throw new Error(`${binary} does not exist; build it with cargo build, or name another one in QUARTERDECK_BIN`);
   }
   const directory = await mkdtemp(path.join(tmpdir(), 'quarterdeck-web-'));
   const child = spawn(
-    binary,
-    ['init', '--no-auth', '--listen', '127.0.0.1:0', '--socket', path.join(directory, 'api.sock'), '--state-dir', directory]
+    '/bin/sh',
+    ['-c', `${before} && exec "$0" "$@"`, binary, 'init', '--no-auth', '--listen', '127.0.0.1:0', '--socket', path.join(directory, 'api.sock'), '--state-dir', directory]
       .concat(['--workspace', directory, '--session-command', '/bin/bash', '--log-format', 'json'])
       .concat(options),
     { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, PS1: '$ ' } },
@@ -39,6 +40,14 @@ export async function startQuarterdeck(options = []) {
     log,
     get: (route) => request('GET', url + route),
     post: (route, body) => request('POST', url + route, body),
+    destroy: (id) => request('DELETE', `${url}/api/sessions/${id}`),
+    /** Everything the session's program has written that is still kept. */
+    output: async (id) => (await fetch(`${url}/api/sessions/${id}/output`)).text(),
+    /** Types into the session's terminal. */
+    type: async (id, text) => {
+      const response = await fetch(`${url}/api/sessions/${id}/input`, { method: 'POST', body: text });
+      if (!response.ok) throw new Error(`typing into ${id}: ${response.status} ${await response.text()}`);
+    },
     /** Ends it as a container engine would, and says how it went. */
     async stop() {
       child.kill('SIGTERM');

@@ -31,7 +31,14 @@ export function withGreeting(state: AppState, resource: ResourceState): AppState
 /** The level changed. */
 export function withWarning(state: AppState, warning: ResourceWarning): AppState {
   const { memoryLevel: level, memoryUsagePercent, isAcceptingNewSessions, message, details } = warning;
-  const resource = state.resource && { ...state.resource, memoryLevel: level, memoryUsagePercent, isAcceptingNewSessions };
+  const resource = state.resource && {
+    ...state.resource,
+    memoryLevel: level,
+    memoryUsagePercent,
+    // The news brings no amount; beside the new share the old one would be wrong.
+    memoryUsedBytes: (state.resource.memoryLimitBytes * memoryUsagePercent) / 100,
+    isAcceptingNewSessions,
+  };
   if (level === 'normal') return { ...state, resource, alert: null };
   const dismissed = state.alert?.level === level && state.alert.dismissed;
   return { ...state, resource, alert: { level, message, dismissed, ...(details === undefined ? {} : { details }) } };
