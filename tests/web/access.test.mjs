@@ -66,7 +66,10 @@ for (const colorScheme of ['dark', 'light']) {
     await clean('phone');
 
     await server.stop();
-    await page.getByRole('button', { name: 'Try now' }).waitFor();
+    const retry = page.getByRole('button', { name: 'Try now' });
+    await retry.waitFor();
+    const { x, width } = await retry.boundingBox();
+    assert.ok(x + width <= 390, `the button ends at ${x + width}`);
     await clean('not-connected');
   });
 }

@@ -34,7 +34,7 @@ test('the list puts what needs a look first and tells program, status and age', 
   const row = list().getByRole('button', { name: 'one' });
   await row.getByText('/bin/bash --norc').waitFor();
   await row.getByText('running').waitFor();
-  await list().getByRole('button', { name: /^failing.*ended with an error/ }).waitFor();
+  await list().getByRole('button', { name: /^failing.*failed/ }).waitFor();
   assert.match(await row.textContent(), /last output (now|\d+ s)/);
   await deck.screenshot('overview');
 });

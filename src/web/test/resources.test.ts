@@ -162,6 +162,18 @@ test('figures of sessions are merged, and only those', async () => {
   expect(page.store.get().sessions[0]).toMatchObject({ ...fresh, name: 'a', status: 'active' });
 });
 
+test('figures outlive a message that has none, but not the program', async () => {
+  const page = openPage();
+  const figures = { memoryBytes: 5_000, cpuPercent: 3.5, processCount: 2 };
+  page.connect(sessionNamed('a', figures));
+  page.socket().control({ type: 'session.updated', session: sessionNamed('a', { name: 'renamed' }) });
+  expect(page.store.get().sessions[0]).toMatchObject({ name: 'renamed', ...figures });
+  page.socket().control({ type: 'session.list', sessions: [sessionNamed('a')], generation: 2 });
+  expect(page.store.get().sessions[0]).toMatchObject(figures);
+  page.socket().control({ type: 'session.updated', session: sessionNamed('a', { status: 'stopped' }) });
+  expect(page.store.get().sessions[0]?.memoryBytes).toBeUndefined();
+});
+
 test('a poller goes on after a failure and never asks twice at a time', async () => {
   const asked: boolean[] = [];
   const poller = new Poller(async ({ first }) => {

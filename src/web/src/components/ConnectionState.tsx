@@ -21,7 +21,7 @@ export function ConnectionState() {
         {connection === 'waiting' && (
           <>
             <Unplug aria-hidden className="size-4 text-warning-text" />
-            <span className="text-warning-text">
+            <span className="text-warning-text max-sm:sr-only">
               Not connected<span className="max-md:sr-only">, trying again</span>
             </span>
           </>

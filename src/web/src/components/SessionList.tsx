@@ -90,7 +90,7 @@ function Figure({ label, value, unit }: { label: string; value: string; unit: st
   return (
     <span title={label} className="whitespace-nowrap">
       <span className="sr-only">{label} </span>
-      {value} {unit && <span aria-hidden className="text-muted">{unit}</span>}
+      <span className={value === UNKNOWN ? 'text-muted' : ''}>{value}</span> {unit && <span aria-hidden className="text-muted">{unit}</span>}
     </span>
   );
 }

@@ -44,7 +44,7 @@ export function SessionTab({ session, selected, mark, drag, onSelect, onKeyDown,
       ref={element}
       role="presentation"
       draggable
-      className={`group relative flex h-11 max-w-64 min-w-32 items-center rounded-t-md border-x-2 border-t-2 ${look} ${marked}`}
+      className={`group relative flex h-11 max-w-64 min-w-36 max-sm:shrink-0 items-center rounded-t-md border-x-2 border-t-2 ${look} ${marked}`}
       onDragStart={(event) => {
         event.dataTransfer.effectAllowed = 'move';
         // Firefox drags nothing that carries no data.

@@ -41,7 +41,7 @@ export function TopBar() {
 function CpuFigure({ resource: { cpuPercent, cpuLimitPercent } }: { resource: ResourceState }) {
   const limit = cpuLimitPercent === undefined ? '' : `; the limit is ${formatPercent(cpuLimitPercent)}`;
   return (
-    <span className="flex items-center gap-1.5" data-testid="cpu" title={`CPU, in percent of one core${limit}`}>
+    <span className="flex items-center gap-1.5 max-sm:hidden" data-testid="cpu" title={`CPU, in percent of one core${limit}`}>
       <Cpu aria-hidden className="size-4" />
       <span className="sr-only">CPU</span>
       {/* As wide as its largest value, so that the bar does not jump. */}

@@ -14,7 +14,7 @@ const looks: Record<SessionStatus, Look> = {
   active: { icon: CircleDot, colour: 'text-ok', label: 'running' },
   waiting: { icon: MessageCircleQuestionMark, colour: 'text-warning-text', label: 'waiting for you' },
   idle: { icon: Moon, colour: 'text-muted', label: 'idle' },
-  error: { icon: CircleX, colour: 'text-error-text', label: 'ended with an error' },
+  error: { icon: CircleX, colour: 'text-error-text', label: 'failed' },
   stopped: { icon: CircleStop, colour: 'text-muted', label: 'ended' },
 };
 

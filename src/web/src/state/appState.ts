@@ -2,7 +2,7 @@
 
 import type { ConnectionPhase } from '../net/connection';
 import type { ResourceState, Session } from '../protocol/messages';
-import type { HistoryPoint, MemoryAlert } from './resources';
+import { type HistoryPoint, type MemoryAlert, withKnownFigures } from './resources';
 import type { Upkeep } from './upkeep';
 
 export interface Notice {
@@ -44,13 +44,16 @@ export const initialState: AppState = {
 };
 
 export function withList(state: AppState, sessions: readonly Session[]): AppState {
-  return withValidActive({ ...state, listed: true, sessions: arranged(sessions, state.order) });
+  const known = new Map(state.sessions.map((session) => [session.id, session]));
+  const fresh = sessions.map((session) => withKnownFigures(session, known.get(session.id)));
+  return withValidActive({ ...state, listed: true, sessions: arranged(fresh, state.order) });
 }
 
 /** Adds a session or replaces what is known of it. */
 export function withSession(state: AppState, session: Session): AppState {
   const others = state.sessions.filter((known) => known.id !== session.id);
-  return withValidActive({ ...state, sessions: arranged([...others, session], state.order) });
+  const fresh = withKnownFigures(session, state.sessions.find((known) => known.id === session.id));
+  return withValidActive({ ...state, sessions: arranged([...others, fresh], state.order) });
 }
 
 export function withChange(state: AppState, id: string, change: Partial<Session>): AppState {

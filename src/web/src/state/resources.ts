@@ -1,6 +1,6 @@
 /** What the page knows of the container's memory and CPU, and the pure steps that change it. */
 
-import type { ResourceSample, ResourceState, ResourceWarning, Session } from '../protocol/messages';
+import { isRunning, type ResourceSample, type ResourceState, type ResourceWarning, type Session } from '../protocol/messages';
 import type { AppState } from './appState';
 
 /** What the banner says; there is none while memory is at its normal level. */
@@ -78,6 +78,13 @@ export function withFigures(state: AppState, fresh: readonly Session[]): AppStat
     return { ...session, ...change, ...(lastActivity === undefined ? {} : { lastActivity }) };
   });
   return { ...state, sessions };
+}
+
+/** Messages about a session may come without figures; those of a moment ago then stay until the next reading. */
+export function withKnownFigures(session: Session, known: Session | undefined): Session {
+  if (!known || !isRunning(session)) return session;
+  const { memoryBytes = null, cpuPercent = null, processCount = null, oomKills = null } = known;
+  return { memoryBytes, cpuPercent, processCount, oomKills, ...session };
 }
 
 /** The server's sentence, for those who come when it has been said. */
