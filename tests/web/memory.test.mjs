@@ -62,6 +62,13 @@ test('from 87 % the banner stands above everything and says so', async () => {
   await deck.screenshot('memory-warning');
 });
 
+test('the list names the session that took the memory', async () => {
+  const row = deck.page.getByRole('complementary').getByRole('button', { name: /^hog/ });
+  await row.getByText(/^Memory 1\d\d MiB/).waitFor();
+  await row.getByText(/^Processes 1 /).waitFor();
+  await row.getByText(/^CPU \d+ %/).waitFor();
+});
+
 test('dismissed by keyboard, it stays away while the level stays', async () => {
   await banner().getByRole('button').focus();
   await deck.page.keyboard.press('Enter');
@@ -93,6 +100,16 @@ test('who comes now is told at once', async () => {
   await deck.page.reload();
   await banner().getByText(/^Memory critical \(\d+%\)\. Cannot create new sessions until memory is freed\.$/).waitFor();
   assert.equal(await newSession().isDisabled(), true);
+});
+
+test('on a phone held upright the banner wraps and nothing scrolls sideways', async () => {
+  await deck.page.setViewportSize({ width: 390, height: 844 });
+  assert.equal(await deck.overflows(), false);
+  const { x, width } = await banner().getByRole('button').boundingBox();
+  assert.ok(x + width <= 390, `the button to dismiss it ends at ${x + width}`);
+  await assertAccessible(deck.page, 'critical, on a phone');
+  await deck.screenshot('memory-critical-390');
+  await deck.page.setViewportSize({ width: 1280, height: 800 });
 });
 
 test('when memory is free again the banner goes, the graph remembers, and a session can be made', async () => {
