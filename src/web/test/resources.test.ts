@@ -135,6 +135,21 @@ test('history comes before the readings, and ten minutes of both are kept', asyn
   expect(page.store.get().history).toHaveLength(301);
 });
 
+test('the history outlives a server that has forgotten it', async () => {
+  let samples = [sample(3, 10), sample(2, 20)];
+  answer({ '/api/resources': () => reading(50), [HISTORY]: () => ({ samples }), '/api/sessions': () => ({ sessions: [] }) });
+  const page = openPage();
+  startMonitor(page.store, () => true);
+  page.connect();
+  await vi.advanceTimersByTimeAsync(0);
+  page.socket().drop();
+  await vi.advanceTimersByTimeAsync(1_000);
+  samples = [sample(0, 30)];
+  page.connect();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(page.store.get().history.map((point) => point.percent)).toEqual([10, 20, 50, 30, 50]);
+});
+
 test('a reading that may be older than the last news of the level is dropped', async () => {
   let send = (_state: ResourceState) => {};
   const slow = new Promise<ResourceState>((resolve) => (send = resolve));

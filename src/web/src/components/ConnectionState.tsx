@@ -22,7 +22,7 @@ export function ConnectionState() {
           <>
             <Unplug aria-hidden className="size-4 text-warning-text" />
             <span className="text-warning-text max-sm:sr-only">
-              Not connected<span className="max-md:sr-only">, trying again</span>
+              Not connected<span className="max-xl:sr-only">, trying again</span>
             </span>
           </>
         )}

@@ -8,9 +8,9 @@ import { MemoryGraph } from './MemoryGraph';
 import { UpkeepNotices } from './UpkeepNotices';
 
 export function TopBar() {
-  const { sessions, resource, history } = useWebSocket();
+  const { connection, sessions, resource, history } = useWebSocket();
   return (
-    <header className="flex h-11 shrink-0 items-center gap-5 border-b border-surface px-4 max-sm:gap-3 max-sm:px-3">
+    <header data-connection={connection} className="group/bar flex h-11 shrink-0 items-center gap-5 border-b border-surface px-4 max-sm:gap-3 max-sm:px-3">
       <h1 className="flex items-center gap-2 text-base font-semibold tracking-tight text-bright">
         <ShipWheel aria-hidden className="size-5 shrink-0 text-accent" />
         <span className="max-sm:sr-only">quarterdeck</span>

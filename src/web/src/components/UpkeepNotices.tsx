@@ -25,7 +25,7 @@ function Chip({ title, text, children }: { title: string; text: string; children
   return (
     <span title={title} className="flex min-w-0 items-center gap-1.5 rounded-full bg-surface px-2.5 py-0.5 text-xs text-text">
       {children}
-      <span className="truncate max-md:sr-only">{text}</span>
+      <span className="truncate max-xl:sr-only">{text}</span>
     </span>
   );
 }

@@ -54,12 +54,14 @@ export function withReading(state: AppState, resource: ResourceState, told: Memo
   return { ...state, resource, history: recent([...state.history, point]) };
 }
 
-/** Puts the server's memory before what was seen since. */
+/** Takes over what the server remembers. What only the page has seen stays: a new server process remembers nothing. */
 export function withHistory(state: AppState, samples: readonly ResourceSample[]): AppState {
-  if (samples.length === 0) return state;
   const points = samples.map(({ time, memoryUsagePercent }) => ({ unixMs: Date.parse(time), percent: memoryUsagePercent }));
-  const newest = points.at(-1)?.unixMs ?? 0;
-  return { ...state, history: recent([...points, ...state.history.filter((point) => point.unixMs > newest)]) };
+  const [oldest, newest] = [points[0], points.at(-1)];
+  if (!oldest || !newest) return state;
+  const before = state.history.filter((point) => point.unixMs < oldest.unixMs);
+  const after = state.history.filter((point) => point.unixMs > newest.unixMs);
+  return { ...state, history: recent([...before, ...points, ...after]) };
 }
 
 export function withAlertDismissed(state: AppState): AppState {
