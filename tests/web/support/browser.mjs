@@ -50,7 +50,8 @@ class Deck {
   }
 
   tab(name) {
-    return this.page.getByRole('tab', { name });
+    // Status and age follow the name, and may be spelled like another one's name.
+    return this.page.getByRole('tab', { name: new RegExp(`^${name} `) });
   }
 
   async screenshot(name) {
