@@ -1,11 +1,13 @@
 // @vitest-environment happy-dom
-import { afterEach, expect, test } from 'vitest';
+import { act } from 'react';
+import { afterEach, expect, test, vi } from 'vitest';
 import { ResourceBanner } from '../src/components/ResourceBanner';
 import { TopBar } from '../src/components/TopBar';
 import { cleanUp, click, find, render, textOf } from './support/render';
 import { sessionNamed } from './support/page';
 
 afterEach(cleanUp);
+afterEach(() => void vi.useRealTimers());
 
 const MIB = 2 ** 20;
 const state = (percent: number, memoryLevel = 'normal') => ({
@@ -62,6 +64,23 @@ test('swept processes and a restarted server are told', () => {
   for (const pid of [7, 8]) page.receive({ type: 'process.cleaned', pid, command: 'sleep 9', reason: 'its session is gone' });
   expect(document.body.textContent).toContain('2 leftover processes ended');
   expect(find('[title^="Process 8"]').title).toBe('Process 8 (sleep 9) was ended: its session is gone.');
+});
+
+test('a lost connection is shown steadily, whatever attempt is under way', () => {
+  vi.useFakeTimers();
+  const page = render(<TopBar />);
+  expect(textOf('[data-testid=connection]').trim()).toBe('Connecting');
+  page.list();
+  expect(textOf('[data-testid=connection]').trim()).toBe('Connected');
+  act(() => page.socket().drop());
+  const phases = new Set<string | undefined>();
+  for (let i = 0; i < 20; i++) {
+    act(() => void vi.advanceTimersByTime(20));
+    phases.add(find('[data-testid=connection]').dataset['phase']);
+    expect(textOf('[data-testid=connection]').trim()).toBe('Not connected, trying again');
+    expect(textOf('header .button')).toBe('Try now');
+  }
+  expect([...phases]).toEqual(['waiting', 'connecting']);
 });
 
 test('the banner says what the server says, word for word', () => {

@@ -1,10 +1,13 @@
 import { LoaderCircle, Plug, Unplug } from 'lucide-react';
 import { useApp } from '../app';
 import { useWebSocket } from '../hooks/useWebSocket';
+import { isConnectionLost } from '../state/appState';
 
 export function ConnectionState() {
   const { actions } = useApp();
-  const { connection } = useWebSocket();
+  const state = useWebSocket();
+  const { connection } = state;
+  const lost = isConnectionLost(state);
   return (
     <span className="flex items-center gap-2">
       <span role="status" className="flex items-center gap-1.5 whitespace-nowrap" data-testid="connection" data-phase={connection}>
@@ -13,12 +16,12 @@ export function ConnectionState() {
             <Plug aria-hidden className="size-4 text-ok" /> <span className="max-md:sr-only">Connected</span>
           </>
         )}
-        {connection === 'connecting' && (
+        {connection === 'connecting' && !lost && (
           <>
             <LoaderCircle aria-hidden className="size-4 animate-spin text-accent" /> <span className="max-md:sr-only">Connecting</span>
           </>
         )}
-        {connection === 'waiting' && (
+        {lost && (
           <>
             <Unplug aria-hidden className="size-4 text-warning-text" />
             <span className="text-warning-text max-sm:sr-only">
@@ -27,7 +30,7 @@ export function ConnectionState() {
           </>
         )}
       </span>
-      {connection === 'waiting' && (
+      {lost && (
         <button type="button" className="button h-7" onClick={() => actions.retryNow()}>
           Try now
         </button>

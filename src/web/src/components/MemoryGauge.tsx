@@ -41,7 +41,7 @@ export function MemoryGauge({ resource }: { resource: ResourceState }) {
       </span>
       <span className="whitespace-nowrap tabular-nums">
         {/* Without a connection they are old, and the way back needs the room. */}
-        <span className="text-muted max-lg:hidden max-xl:group-data-[connection=waiting]/bar:hidden">{amounts} · </span>
+        <span className="text-muted max-lg:hidden max-xl:group-data-[lost=true]/bar:hidden">{amounts} · </span>
         {formatPercent(percent)}
       </span>
       {look.word && <span className="font-medium max-sm:sr-only">{look.word}</span>}

@@ -1,6 +1,7 @@
 import { Cpu, Layers, ShipWheel } from 'lucide-react';
 import { useWebSocket } from '../hooks/useWebSocket';
 import type { ResourceState } from '../protocol/messages';
+import { isConnectionLost } from '../state/appState';
 import { formatPercent } from '../state/format';
 import { ConnectionState } from './ConnectionState';
 import { MemoryGauge } from './MemoryGauge';
@@ -8,9 +9,10 @@ import { MemoryGraph } from './MemoryGraph';
 import { UpkeepNotices } from './UpkeepNotices';
 
 export function TopBar() {
-  const { connection, sessions, resource, history } = useWebSocket();
+  const state = useWebSocket();
+  const { sessions, resource, history } = state;
   return (
-    <header data-connection={connection} className="group/bar flex h-11 shrink-0 items-center gap-5 border-b border-surface px-4 max-sm:gap-3 max-sm:px-3">
+    <header data-lost={isConnectionLost(state)} className="group/bar flex h-11 shrink-0 items-center gap-5 border-b border-surface px-4 max-sm:gap-3 max-sm:px-3">
       <h1 className="flex items-center gap-2 text-base font-semibold tracking-tight text-bright">
         <ShipWheel aria-hidden className="size-5 shrink-0 text-accent" />
         <span className="max-sm:sr-only">quarterdeck</span>

@@ -43,6 +43,11 @@ export const initialState: AppState = {
   notices: [],
 };
 
+/** Whether there was a connection that is gone. Each attempt to make it anew is still that, so that nothing flickers. */
+export function isConnectionLost({ connection, listed }: AppState): boolean {
+  return connection === 'waiting' || (connection === 'connecting' && listed);
+}
+
 export function withList(state: AppState, sessions: readonly Session[]): AppState {
   const known = new Map(state.sessions.map((session) => [session.id, session]));
   const fresh = sessions.map((session) => withKnownFigures(session, known.get(session.id)));
