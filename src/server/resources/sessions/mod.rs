@@ -103,8 +103,11 @@ impl Watch {
         // What was killed before this server began is nobody's any more. Init
         // must not take it for the next leader's end; those whose own end it
         // was had time to be collected.
-        tokio::time::sleep(SETTLING).await;
-        let _ = self.link.send(&ToInit::OomKills(self.accounted)).await;
+        if self.accounted > 0 {
+            tokio::time::sleep(SETTLING).await;
+            let _ = self.link.send(&ToInit::OomKills(self.accounted)).await;
+        }
+
         loop {
             let snapshot = Arc::clone(&snapshots.borrow_and_update());
             if snapshot.shutting_down.is_some() || snapshot.goodbye {
