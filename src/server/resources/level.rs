@@ -60,6 +60,13 @@ impl Thresholds {
         self.warn
     }
 
+    /// The same in bytes, of a limit of so many.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share")]
+    pub fn warn_bytes(&self, limit: u64) -> u64 {
+        (self.warn / 100.0 * limit as f64) as u64
+    }
+
     /// From where memory is critical.
     #[must_use]
     pub fn critical(&self) -> f64 {
@@ -186,7 +193,7 @@ impl Levels {
         if self.level > MemoryLevel::Normal {
             return FAST;
         }
-        let free = self.thresholds.warn / 100.0 * limit as f64 - used as f64;
+        let free = self.thresholds.warn_bytes(limit) as f64 - used as f64;
         let is_near = free <= CHECK_FASTER_ABOVE / 100.0 * limit as f64;
         let is_steep = free <= slope * CHECK_FASTER_BEFORE.as_secs_f64();
         let is_small = free <= cores * FILL_PER_CORE * QUIET.as_secs_f64();

@@ -52,6 +52,11 @@ impl GroupFiles {
         }
     }
 
+    /// The raw counter alone: no more than this can be used.
+    pub fn current(&mut self, buffer: &mut [u8]) -> Option<u64> {
+        number(self.current.read(buffer).ok()?)
+    }
+
     /// A fresh reading; its limit is that of the groups alone.
     ///
     /// # Errors

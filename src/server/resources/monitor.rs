@@ -13,7 +13,7 @@ use tokio::sync::{Notify, broadcast, watch};
 use super::alarm::Alarm;
 use super::forecast::Forecast;
 use super::history::{History, Moment, Past, Point};
-use super::level::{Change, Levels, Thresholds};
+use super::level::{Change, FAST, Levels, QUIET, Thresholds};
 use super::reading::{Sample, Sampler};
 use super::room::{self, Shortage};
 use super::zombies::ZombieCount;
@@ -81,6 +81,7 @@ pub struct Monitor {
 struct Inner {
     sampler: Sampler,
     last: Sample,
+    sampled_at: Instant,
     levels: Levels,
     history: History,
     forecast: Forecast,
@@ -102,6 +103,7 @@ impl Monitor {
         let inner = Inner {
             sampler,
             last,
+            sampled_at: Instant::now(),
             levels: Levels::new(thresholds),
             history: History::default(),
             forecast: Forecast::default(),
@@ -222,8 +224,13 @@ impl Monitor {
     /// Takes a sample, tells of a change, and says when to take the next one.
     fn look(&self, sessions: usize) -> Duration {
         let mut inner = self.inner();
+        if inner.may_rest() {
+            let last = inner.last;
+            return inner.pause(&last);
+        }
         let sample = inner.sampler.sample();
         inner.last = sample;
+        inner.sampled_at = Instant::now();
         let at = inner.started.elapsed();
         let percent = sample.memory.used_percent();
         inner.history.add(at, point(&sample, sessions));
@@ -262,6 +269,15 @@ impl Monitor {
 }
 
 impl Inner {
+    /// Between two samples of a quiet second a glance is enough.
+    fn may_rest(&mut self) -> bool {
+        let is_calm = self.levels.level() == MemoryLevel::Normal && !self.levels.is_undecided();
+        if !is_calm || self.sampled_at.elapsed() + FAST / 2 >= QUIET {
+            return false;
+        }
+        self.sampler.is_quiet_below(self.levels.thresholds().warn_bytes(self.last.memory.limit), &self.last)
+    }
+
     #[allow(clippy::cast_precision_loss, reason = "a number of processors")]
     fn pause(&self, sample: &Sample) -> Duration {
         let online = std::thread::available_parallelism().map_or(1.0, |n| n.get() as f64);

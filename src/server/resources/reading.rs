@@ -102,6 +102,15 @@ impl Sampler {
         self.memory().0
     }
 
+    /// Whether a glance at two small files shows that nothing happened since
+    /// `last`: even with all its page cache the group is below `bytes`, and the
+    /// kernel has killed nobody.
+    pub fn is_quiet_below(&mut self, bytes: u64, last: &Sample) -> bool {
+        let Some(group) = &mut self.group else { return false };
+        group.current(&mut self.buffer).is_some_and(|current| current < bytes)
+            && group.oom(&mut self.buffer) == last.oom
+    }
+
     /// Tasks alone, now.
     pub fn fresh_pids(&mut self) -> Option<Pids> {
         self.pids.as_mut().and_then(|pids| pids.read(&mut self.buffer))
@@ -209,6 +218,19 @@ mod tests {
 
     fn source_limit_used(reading: MemoryReading) -> (Source, u64, u64) {
         (reading.source, reading.limit, reading.used())
+    }
+
+    #[test]
+    fn a_glance_sees_growth_and_kills() {
+        let tree = v2(&[("sys/fs/cgroup/pod/app/memory.events", "oom 0\noom_kill 0\n")]);
+        let mut sampler = Sampler::new(tree.root(), None);
+        let last = sampler.sample();
+        assert!(sampler.is_quiet_below(501, &last));
+        assert!(!sampler.is_quiet_below(500, &last), "page cache counts at a glance");
+        tree.write("sys/fs/cgroup/pod/app/memory.current", "501\n");
+        assert!(!sampler.is_quiet_below(501, &last));
+        tree.write("sys/fs/cgroup/pod/app/memory.events", "oom 1\noom_kill 1\n");
+        assert!(!sampler.is_quiet_below(1000, &last));
     }
 
     #[test]
