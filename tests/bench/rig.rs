@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -30,12 +30,24 @@ pub fn binary_size() -> u64 {
 impl Rig {
     /// Starts one with extra flags and waits until it listens.
     pub fn start(flags: &[&str]) -> Self {
+        Self::launch(Command::new(binary()), flags)
+    }
+
+    /// The same in a cgroup, as every container is.
+    pub fn start_in(group: &Path, flags: &[&str]) -> Self {
+        let mut shell = Command::new("/bin/sh");
+        let join = format!("echo $$ > {}/cgroup.procs; exec \"$0\" \"$@\"", group.display());
+        shell.args(["-c", &join]).arg(binary());
+        Self::launch(shell, flags)
+    }
+
+    fn launch(mut command: Command, flags: &[&str]) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("quarterdeck-bench-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&dir).expect("a temporary directory");
         let begin = Instant::now();
-        let mut child = Command::new(binary())
+        let mut child = command
             .args(["init", "--no-auth", "--listen", "127.0.0.1:0", "--session-command", "/bin/cat"])
             .args(["--log-format", "json"])
             .arg("--socket")

@@ -87,6 +87,8 @@ struct Inner {
     forecast: Forecast,
     zombies: ZombieCount,
     started: Instant,
+    /// Processors there are for us; finding out costs more than a sample.
+    processors: f64,
 }
 
 impl Monitor {
@@ -94,6 +96,7 @@ impl Monitor {
     ///
     /// # Errors
     /// A text about thresholds that can't be told apart.
+    #[allow(clippy::cast_precision_loss, reason = "a number of processors")]
     pub fn new(settings: ResourceSettings) -> Result<Self, String> {
         let root = Path::new("/");
         let mut sampler = Sampler::new(root, settings.memory_limit);
@@ -109,6 +112,7 @@ impl Monitor {
             forecast: Forecast::default(),
             zombies: ZombieCount::new(root),
             started: Instant::now(),
+            processors: std::thread::available_parallelism().map_or(1.0, |n| n.get() as f64),
         };
         let (news, _) = broadcast::channel(NEWS_MAX);
         Ok(Self { inner: Mutex::new(inner), news, oom_kills, hurry: Notify::new(), settings })
@@ -278,10 +282,8 @@ impl Inner {
         self.sampler.is_quiet_below(self.levels.thresholds().warn_bytes(self.last.memory.limit), &self.last)
     }
 
-    #[allow(clippy::cast_precision_loss, reason = "a number of processors")]
     fn pause(&self, sample: &Sample) -> Duration {
-        let online = std::thread::available_parallelism().map_or(1.0, |n| n.get() as f64);
-        let cores = sample.cpu_limit_percent.map_or(online, |percent| online.min(percent / 100.0));
+        let cores = sample.cpu_limit_percent.map_or(self.processors, |percent| self.processors.min(percent / 100.0));
         self.levels.next_in(sample.memory.used(), sample.memory.limit, self.forecast.slope(), cores)
     }
 }
