@@ -8,26 +8,33 @@ import { Actions } from './state/actions';
 import { rememberedActive } from './state/activeTab';
 import { type AppState, initialState } from './state/appState';
 import { Store } from './state/store';
+import { openSettings, type Settings } from './state/settings';
 import { rememberedOrder } from './state/tabOrder';
 import { loadGpuRenderer } from './terminal/gpu';
+import { dressPage, type Look, watchLook } from './terminal/look';
 import { Screens } from './terminal/screens';
 
 export interface App {
   readonly store: Store<AppState>;
   readonly screens: Screens;
   readonly actions: Actions;
+  readonly settings: Store<Settings>;
+  readonly look: Store<Look>;
 }
 
 export function startApp(): App {
   void loadGpuRenderer();
   const store = new Store<AppState>({ ...initialState, activeId: rememberedActive(), order: rememberedOrder() });
-  const screens = new Screens();
+  const settings = openSettings();
+  const look = watchLook(settings);
+  dressPage(look);
+  const screens = new Screens(look);
   const client = new Client(store, screens, openSocket);
   const actions = new Actions(store, client);
   countRestartsOnConnect(store, actions);
   monitorWhileVisible(store);
   wakeOnPageEvents(client.start());
-  return { store, screens, actions };
+  return { store, screens, actions, settings, look };
 }
 
 function openSocket(): Socket {

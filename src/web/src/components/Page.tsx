@@ -5,6 +5,7 @@ import { type Shortcuts, useShortcuts } from '../hooks/useShortcuts';
 import { useSessionList } from '../hooks/useSessionList';
 import { useWebSocket } from '../hooks/useWebSocket';
 import { isRunning, type Session } from '../protocol/messages';
+import { withFontStep } from '../state/settings';
 import { copyText } from '../terminal/clipboard';
 import { DestroyDialog } from './DestroyDialog';
 import { EmptyState } from './EmptyState';
@@ -20,7 +21,7 @@ import { TopBar } from './TopBar';
 type OpenDialog = { kind: 'create' } | { kind: 'destroy'; session: Session } | null;
 
 export function Page() {
-  const { actions, screens, store } = useApp();
+  const { actions, screens, settings, store } = useApp();
   const { listed, sessions, activeId } = useWebSocket();
   const [dialog, setDialog] = useState<OpenDialog>(null);
   const [searching, setSearching] = useState(false);
@@ -38,12 +39,13 @@ export function Page() {
       copy: () => {
         copyText(activeScreen()?.terminal.getSelection() ?? '').catch((error: unknown) => actions.report(error));
       },
+      fontStep: (step) => settings.update((current) => withFontStep(current, step)),
       nextTab: () => actions.selectNeighbour(1),
       previousTab: () => actions.selectNeighbour(-1),
       tabAt: (index) => actions.selectAt(index),
       focusTabs: () => document.getElementById(tabId(store.get().activeId ?? ''))?.focus(),
     };
-  }, [actions, screens, store]);
+  }, [actions, screens, settings, store]);
   useShortcuts(shortcuts);
 
   const focusTerminal = useCallback(() => screens.get(store.get().activeId ?? '')?.focus(), [screens, store]);

@@ -1,11 +1,13 @@
 import { CaseSensitive, ChevronDown, ChevronUp, Regex, X } from 'lucide-react';
 import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from 'react';
 import { useApp } from '../app';
+import { useLook } from '../hooks/useSettings';
 import { searchColours } from '../terminal/theme';
 
 /** Searches the scrollback of one terminal. Enter: previous match (upwards, as output grows down), Shift+Enter: next. */
 export function SearchBar({ sessionId, onClose }: { sessionId: string; onClose(): void }) {
   const { screens } = useApp();
+  const { theme } = useLook();
   const search = screens.get(sessionId)?.search;
   const input = useRef<HTMLInputElement>(null);
   const [term, setTerm] = useState('');
@@ -23,7 +25,7 @@ export function SearchBar({ sessionId, onClose }: { sessionId: string; onClose()
     };
   }, [search]);
 
-  const options = { caseSensitive, regex, decorations: searchColours };
+  const options = { caseSensitive, regex, decorations: searchColours[theme] };
   const find = (direction: 'next' | 'previous') => {
     if (badPattern) return;
     if (direction === 'next') search?.findNext(term, options);
@@ -31,8 +33,8 @@ export function SearchBar({ sessionId, onClose }: { sessionId: string; onClose()
   };
   useEffect(() => {
     if (term === '' || badPattern) search?.clearDecorations();
-    else search?.findPrevious(term, { caseSensitive, regex, decorations: searchColours });
-  }, [search, term, caseSensitive, regex, badPattern]);
+    else search?.findPrevious(term, { caseSensitive, regex, decorations: searchColours[theme] });
+  }, [search, term, caseSensitive, regex, badPattern, theme]);
 
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key === 'Escape') onClose();

@@ -6,6 +6,7 @@ import { formatPercent } from '../state/format';
 import { ConnectionState } from './ConnectionState';
 import { MemoryGauge } from './MemoryGauge';
 import { MemoryGraph } from './MemoryGraph';
+import { SettingsButton } from './SettingsButton';
 import { UpkeepNotices } from './UpkeepNotices';
 
 export function TopBar() {
@@ -35,6 +36,7 @@ export function TopBar() {
           <span className="sr-only">sessions</span>
         </span>
         <ConnectionState />
+        <SettingsButton />
       </div>
     </header>
   );

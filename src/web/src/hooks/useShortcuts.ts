@@ -3,6 +3,8 @@ import { useEffect } from 'react';
 export interface Shortcuts {
   search(): void;
   copy(): void;
+  /** Larger (1) or smaller (-1) letters in the terminals; 0 is the size they had at first. */
+  fontStep(step: number): void;
   nextTab(): void;
   previousTab(): void;
   focusTabs(): void;
@@ -19,6 +21,8 @@ export function shortcutFor(event: KeyboardEvent): ((shortcuts: Shortcuts) => vo
   // As browsers have it for their own tabs: Ctrl, on Apple's keyboards Cmd.
   const digit = /^(?:Digit|Numpad)([1-9])$/.exec(code)?.[1];
   if (digit && ctrlKey !== metaKey && !shiftKey && !altKey) return (shortcuts) => shortcuts.tabAt(Number(digit) - 1);
+  const step = fontStepOf(event);
+  if (step !== null && ctrlKey !== metaKey && !altKey && isInTerminal(event.target)) return (shortcuts) => shortcuts.fontStep(step);
   if (metaKey) return null;
   if (ctrlKey && shiftKey && !altKey) {
     if (code === 'KeyF') return (shortcuts) => shortcuts.search();
@@ -30,6 +34,18 @@ export function shortcutFor(event: KeyboardEvent): ((shortcuts: Shortcuts) => vo
     if (code === 'PageUp') return (shortcuts) => shortcuts.previousTab();
   }
   return null;
+}
+
+/** By what the key means, not where it is: layouts differ. Ctrl+Shift+minus is a key of editors and shells. */
+function fontStepOf({ key, shiftKey }: KeyboardEvent): number | null {
+  if (key === '+') return 1;
+  if (shiftKey) return null;
+  return { '=': 1, '-': -1, '0': 0 }[key] ?? null;
+}
+
+/** Elsewhere these keys are the browser's own, for the size of the whole page. */
+function isInTerminal(target: EventTarget | null): boolean {
+  return target instanceof Element && target.closest('[role=tabpanel]') !== null;
 }
 
 export function useShortcuts(shortcuts: Shortcuts): void {

@@ -10,15 +10,15 @@ import { FitAddon } from '@xterm/addon-fit';
 import { SearchAddon } from '@xterm/addon-search';
 import { Unicode11Addon } from '@xterm/addon-unicode11';
 import { WebLinksAddon } from '@xterm/addon-web-links';
-import { Terminal } from '@xterm/xterm';
+import { type ITerminalOptions, Terminal } from '@xterm/xterm';
 import type { ScreenHooks } from '../net/client';
 import type { StreamSink } from '../net/sessionStream';
 import { fixEraseAbove } from './eraseFix';
 import { GpuRenderer, loadGpuRenderer } from './gpu';
+import type { Look } from './look';
 import { isFocusReport, muteHistory } from './replies';
-import { oceanicCalm, terminalFont } from './theme';
+import { terminalFont, terminalThemes } from './theme';
 
-const SCROLLBACK_LINES = 10_000;
 const RESIZE_DELAY_MS = 100;
 
 export class Screen implements StreamSink {
@@ -32,18 +32,18 @@ export class Screen implements StreamSink {
   private resizeTimer: ReturnType<typeof setTimeout> | undefined;
   private visible = false;
 
-  constructor(private readonly hooks: ScreenHooks) {
+  constructor(
+    private readonly hooks: ScreenHooks,
+    look: Look,
+  ) {
     this.element.className = 'terminal-screen';
     this.terminal = new Terminal({
       // For the search addon's highlights and for unicode 11.
       allowProposedApi: true,
-      cursorBlink: !window.matchMedia('(prefers-reduced-motion: reduce)').matches,
       fontFamily: terminalFont,
-      fontSize: 14,
       lineHeight: 1.15,
       macOptionIsMeta: true,
-      scrollback: SCROLLBACK_LINES,
-      theme: oceanicCalm,
+      ...optionsOf(look),
     });
     this.gpu = new GpuRenderer(this.terminal, () => this.fit());
     this.terminal.loadAddon(this.fitter);
@@ -73,6 +73,12 @@ export class Screen implements StreamSink {
   private gpuLoaded(): void {
     if (!this.visible) return;
     this.gpu.enable();
+    this.fit();
+  }
+
+  /** Takes on another look; the size of the letters decides how many fit. */
+  wear(look: Look): void {
+    Object.assign(this.terminal.options, optionsOf(look));
     this.fit();
   }
 
@@ -160,4 +166,8 @@ export class Screen implements StreamSink {
     const { baseY, viewportY } = this.terminal.buffer.active;
     if (baseY === viewportY) this.terminal.input('', true);
   }
+}
+
+function optionsOf({ theme, fontSize, scrollback, screenReader, reducedMotion }: Look): ITerminalOptions {
+  return { theme: terminalThemes[theme], fontSize, scrollback, screenReaderMode: screenReader, cursorBlink: !reducedMotion };
 }

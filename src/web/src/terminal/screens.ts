@@ -1,13 +1,21 @@
 /** All terminals by session. They live here, outside React, from first sight to destruction. */
 
 import type { ScreenHooks, ScreenHost } from '../net/client';
+import type { Store } from '../state/store';
+import type { Look } from './look';
 import { Screen } from './screen';
 
 export class Screens implements ScreenHost {
   private readonly screens = new Map<string, Screen>();
 
+  constructor(private readonly look: Store<Look>) {
+    look.subscribe(() => {
+      for (const screen of this.screens.values()) screen.wear(look.get());
+    });
+  }
+
   create(sessionId: string, hooks: ScreenHooks): Screen {
-    const screen = new Screen(hooks);
+    const screen = new Screen(hooks, this.look.get());
     this.screens.set(sessionId, screen);
     return screen;
   }

@@ -1,6 +1,8 @@
 import { act, type ReactNode } from 'react';
 import { createRoot, type Root } from 'react-dom/client';
 import { type App, AppContext } from '../../src/app';
+import { openSettings } from '../../src/state/settings';
+import { watchLook } from '../../src/terminal/look';
 import { Screens } from '../../src/terminal/screens';
 import { openPage } from './page';
 
@@ -11,12 +13,15 @@ const roots: Root[] = [];
 /** A part of the page in a document, on a page state whose server is the test. */
 export function render(part: ReactNode) {
   const page = openPage();
-  const app: App = { store: page.store, actions: page.actions, screens: new Screens() };
+  const settings = openSettings();
+  const look = watchLook(settings);
+  const app: App = { store: page.store, actions: page.actions, screens: new Screens(look), settings, look };
   const root = createRoot(document.body.appendChild(document.createElement('div')));
   roots.push(root);
   act(() => root.render(<AppContext value={app}>{part}</AppContext>));
   return {
     ...page,
+    settings,
     /** A message of the server, with all that the page makes of it. */
     receive: (message: object) => act(() => page.socket().control(message)),
     list: (...sessions: object[]) => act(() => page.connect(...sessions)),
