@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { INPUT_CHUNK, INPUT_WINDOW } from '../src/net/inputQueue';
+import { pastedBytes } from '../src/terminal/paste';
 import type { FakeSocket } from './support/fakeSocket';
 import { openPage, sessionNamed } from './support/page';
 
@@ -111,4 +112,81 @@ test('an ended session takes no input, a resumed one does', () => {
   page.socket().control({ type: 'session.status', sessionId: 'a', status: 'active', lastActivity: '' });
   page.screen('a').type('heard');
   expect(textOf(page.socket(), 1)).toBe('heard');
+});
+
+const progressOf = (page: ReturnType<typeof openPage>) => page.store.get().pastes['a'];
+const ackAll = (page: ReturnType<typeof openPage>) => {
+  for (let sequence = 1; sequence <= page.socket().inputs().length; sequence++) ack(page.socket(), 'a', sequence);
+};
+
+test('a paste tells how far it has come, by what the server has written', () => {
+  const page = attachedPage();
+  page.screen('a').paste('x'.repeat(10 * INPUT_CHUNK));
+  expect(progressOf(page)).toEqual({ total: 10 * INPUT_CHUNK, written: 0 });
+  ack(page.socket(), 'a', 3);
+  expect(progressOf(page)).toEqual({ total: 10 * INPUT_CHUNK, written: 3 * INPUT_CHUNK });
+  page.screen('a').type('typed');
+  page.screen('a').paste('y'.repeat(INPUT_CHUNK));
+  expect(progressOf(page)).toEqual({ total: 11 * INPUT_CHUNK, written: 3 * INPUT_CHUNK });
+  ackAll(page);
+  expect(progressOf(page)).toBeUndefined();
+  expect(textOf(page.socket(), 1)).toBe(`${'x'.repeat(10 * INPUT_CHUNK)}typed${'y'.repeat(INPUT_CHUNK)}`);
+});
+
+test('a cancelled paste ends where it was, is closed for the program, and keys behind it go through', () => {
+  const page = attachedPage();
+  page.screen('a').paste('x'.repeat(100 * INPUT_CHUNK), '<end>');
+  page.screen('a').type('keys');
+  page.actions.cancelPaste(sessionNamed('a') as never);
+  expect(progressOf(page)).toBeUndefined();
+  ackAll(page);
+  expect(textOf(page.socket(), 1)).toBe(`${'x'.repeat(INPUT_WINDOW)}<end>keys`);
+  expect(progressOf(page)).toBeUndefined();
+  expect(page.notices()).toEqual([expect.stringContaining('The paste into a was cancelled; 1.5 MiB')]);
+});
+
+test('a paste that has not begun leaves no trace when it is cancelled', () => {
+  const page = openPage();
+  page.connect(sessionNamed('a'));
+  page.screen('a').paste('x'.repeat(100), '<end>');
+  page.actions.cancelPaste(sessionNamed('a') as never);
+  page.screen('a').type('keys');
+  page.attached('a', 1, 0, 0);
+  expect(textOf(page.socket(), 1)).toBe('keys');
+});
+
+test('of two pastes, cancelling closes only the one that has begun', () => {
+  const page = attachedPage();
+  page.screen('a').paste('x'.repeat(2 * INPUT_WINDOW), '<end>');
+  page.screen('a').paste('y'.repeat(2 * INPUT_WINDOW), '<end>');
+  page.actions.cancelPaste(sessionNamed('a') as never);
+  ackAll(page);
+  expect(textOf(page.socket(), 1)).toBe(`${'x'.repeat(INPUT_WINDOW)}<end>`);
+});
+
+test('cancelled too late, a paste is whole', () => {
+  const page = attachedPage();
+  page.screen('a').paste('short', '<end>');
+  page.actions.cancelPaste(sessionNamed('a') as never);
+  ackAll(page);
+  expect(textOf(page.socket(), 1)).toBe('short<end>');
+  expect(page.notices()).toEqual([]);
+});
+
+test('a paste ends with the line and with the program', () => {
+  const page = attachedPage();
+  page.screen('a').paste('x'.repeat(10 * INPUT_WINDOW));
+  page.socket().control({ type: 'terminal.exit', sessionId: 'a', exitCode: 0, offset: 0 });
+  expect(progressOf(page)).toBeUndefined();
+  page.screen('a').paste('x'.repeat(10 * INPUT_WINDOW));
+  page.socket().drop();
+  expect(progressOf(page)).toBeUndefined();
+});
+
+test('pasted text is typed with Return, and can not end its own brackets', () => {
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  const plain = pastedBytes('a\r\nb\nc\x1b[201~', false);
+  expect([text(plain.bytes), text(plain.closing)]).toEqual(['a\rb\rc\x1b[201~', '']);
+  const bracketed = pastedBytes('a\x1b[201~rm -rf /\n', true);
+  expect([text(bracketed.bytes), text(bracketed.closing)]).toEqual(['\x1b[200~a␛[201~rm -rf /\r\x1b[201~', '\x1b[201~']);
 });

@@ -1,8 +1,10 @@
-import { Folder, Play, Search, SquareTerminal, Trash2 } from 'lucide-react';
-import { useEffect, useRef } from 'react';
+import { Download, Folder, Play, Search, SquareTerminal, Trash2 } from 'lucide-react';
+import { useEffect, useRef, useState } from 'react';
 import { useApp } from '../app';
+import { useWebSocket } from '../hooks/useWebSocket';
 import { isRunning, type Session } from '../protocol/messages';
 import { joinCommandLine } from '../state/commandLine';
+import { PasteBar } from './PasteBar';
 import { SearchBar } from './SearchBar';
 import { panelId, tabId } from './SessionTab';
 import { endingOf, StatusIcon, statusLabel } from './status';
@@ -19,6 +21,7 @@ interface Props {
 /** The panel of one session. The xterm itself lives in `terminal/screens.ts`; this only shows and hides it. */
 export function Terminal({ session, active, searching, onSearch, onSearchClose, onDestroy }: Props) {
   const { screens } = useApp();
+  const paste = useWebSocket().pastes[session.id];
   const host = useRef<HTMLDivElement>(null);
 
   useEffect(() => {
@@ -41,6 +44,7 @@ export function Terminal({ session, active, searching, onSearch, onSearchClose, 
     >
       {active && searching && <SearchBar sessionId={session.id} onClose={onSearchClose} />}
       <div ref={host} className="min-h-0 flex-1 overflow-hidden bg-terminal py-1 pl-2" />
+      {active && paste && <PasteBar session={session} progress={paste} />}
       {!isRunning(session) && <EndedBar session={session} />}
       <footer className="flex h-8 shrink-0 items-center gap-4 border-t border-surface px-3 text-xs text-muted">
         <span className="flex items-center gap-1.5" data-testid="status">
@@ -61,6 +65,7 @@ export function Terminal({ session, active, searching, onSearch, onSearchClose, 
           <button type="button" className="icon-button" aria-label="Search" title="Search (Ctrl+Shift+F)" onClick={() => onSearch(!searching)}>
             <Search aria-hidden className="size-4" />
           </button>
+          <DownloadButton session={session} />
           <button
             type="button"
             className="icon-button"
@@ -73,6 +78,28 @@ export function Terminal({ session, active, searching, onSearch, onSearchClose, 
         </span>
       </footer>
     </section>
+  );
+}
+
+function DownloadButton({ session }: { session: Session }) {
+  const { actions } = useApp();
+  const [busy, setBusy] = useState(false);
+  const download = async () => {
+    setBusy(true);
+    await actions.download(session);
+    setBusy(false);
+  };
+  return (
+    <button
+      type="button"
+      className="icon-button"
+      aria-label="Download the output"
+      title="Download the output, as the program wrote it"
+      disabled={busy}
+      onClick={() => void download()}
+    >
+      <Download aria-hidden className="size-4" />
+    </button>
   );
 }
 

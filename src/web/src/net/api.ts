@@ -42,6 +42,24 @@ export async function destroySession(id: string): Promise<void> {
   await call('DELETE', `/api/sessions/${encodeURIComponent(id)}`);
 }
 
+/** Some of a session's output, and where it begins and ends. */
+export interface OutputPage {
+  readonly bytes: Blob;
+  readonly offset: number;
+  readonly next: number;
+}
+
+export function getSession(id: string): Promise<Session & { outputOffset: number; oldestOffset: number }> {
+  type Full = Session & { outputOffset: number; oldestOffset: number };
+  return call<{ session: Full }>('GET', `/api/sessions/${encodeURIComponent(id)}`).then((body) => body.session);
+}
+
+export async function outputPage(id: string, offset: number, limit: number): Promise<OutputPage> {
+  const response = await send('GET', `/api/sessions/${encodeURIComponent(id)}/output?offset=${offset}&limit=${limit}`);
+  const header = (name: string) => Number(response.headers.get(`Quarterdeck-${name}`));
+  return { bytes: await response.blob(), offset: header('Offset'), next: header('Next-Offset') };
+}
+
 export function listSessions(): Promise<readonly Session[]> {
   return call<{ sessions: Session[] }>('GET', '/api/sessions').then((body) => body.sessions);
 }
@@ -59,6 +77,12 @@ export function resourceHistory(seconds: number): Promise<readonly ResourceSampl
 }
 
 async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+  const response = await send(method, path, body);
+  return (await response.json().catch(() => null)) as T;
+}
+
+/** The answer, if it is a success. */
+async function send(method: string, path: string, body?: unknown): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(path, {
@@ -68,9 +92,8 @@ async function call<T>(method: string, path: string, body?: unknown): Promise<T>
   } catch {
     throw new ApiError(0, 'UNREACHABLE', 'The server can not be reached.', null, 'Wait until the page is connected again, then try once more.');
   }
-  const answer: unknown = await response.json().catch(() => null);
-  if (!response.ok) throw toError(response.status, answer);
-  return answer as T;
+  if (!response.ok) throw toError(response.status, await response.json().catch(() => null));
+  return response;
 }
 
 function toError(status: number, answer: unknown): ApiError {

@@ -13,17 +13,20 @@ import {
   withNotice,
   withoutNotice,
   withoutSession,
+  withPaste,
   withSession,
 } from '../state/appState';
+import { formatBytes } from '../state/format';
 import { withGreeting, withWarning } from '../state/resources';
 import type { Store } from '../state/store';
 import { UpkeepWatch } from '../state/upkeep';
 import { Connection, type ConnectionPhase, type Socket } from './connection';
-import { SessionStream, type StreamSink } from './sessionStream';
+import { type InputRefusal, SessionStream, type StreamSink } from './sessionStream';
 
 /** What a terminal needs from the stream it shows. */
 export interface ScreenHooks {
   input(bytes: Uint8Array): void;
+  paste(pasted: { bytes: Uint8Array; closing: Uint8Array }): void;
   resized(cols: number, rows: number): void;
   replaying(): boolean;
 }
@@ -98,6 +101,11 @@ export class Client {
     }
     this.screens.remove(sessionId);
     this.store.update((state) => withoutSession(state, sessionId));
+  }
+
+  cancelPaste(sessionId: string): void {
+    const given = this.streams.get(sessionId)?.cancelPaste() ?? 0;
+    if (given > 0) this.notify('info', `The paste into ${this.nameOf(sessionId)} was cancelled; ${formatBytes(given)} of it were not sent.`);
   }
 
   notify(kind: Notice['kind'], text: string): void {
@@ -276,20 +284,20 @@ export class Client {
 
   private openStream(id: string): SessionStream {
     const sink = this.screens.create(id, {
-      input: (bytes) => this.typed(id, bytes),
+      input: (bytes) => this.entered(this.streams.get(id)?.type(bytes)),
+      paste: ({ bytes, closing }) => this.entered(this.streams.get(id)?.paste(bytes, closing)),
       resized: (cols, rows) => this.resizeWanted(id, cols, rows),
       replaying: () => this.streams.get(id)?.replaying ?? false,
     });
     return new SessionStream(id, sink, {
       control: (message) => this.sendControl(message),
       input: (channel, sequence, payload) => this.connection.send(encodeInput(channel, sequence, payload)),
+      pasting: (progress) => this.store.update((state) => withPaste(state, id, progress)),
     });
   }
 
-  private typed(id: string, bytes: Uint8Array): void {
-    if (this.streams.get(id)?.type(bytes) === 'offline') {
-      this.notify('warning', 'Not connected: what you type is not sent.');
-    }
+  private entered(refusal: InputRefusal | null | undefined): void {
+    if (refusal === 'offline') this.notify('warning', 'Not connected: what you type is not sent.');
   }
 
   private resizeWanted(id: string, cols: number, rows: number): void {

@@ -14,7 +14,7 @@
  */
 
 import type { Attached, ClientMessage, Gap } from '../protocol/messages';
-import { InputQueue } from './inputQueue';
+import { InputQueue, type PasteProgress } from './inputQueue';
 
 /** In-flight output the server may have beyond our acks. */
 export const WINDOW_VISIBLE = 256 * 1024;
@@ -35,6 +35,8 @@ export interface StreamSink {
 export interface StreamWire {
   control(message: ClientMessage): void;
   input(channel: number, sequence: number, payload: Uint8Array): void;
+  /** A paste has come further, or there is none any more. */
+  pasting(progress: PasteProgress | null): void;
 }
 
 export type InputRefusal = 'offline' | 'notRunning';
@@ -127,21 +129,31 @@ export class SessionStream {
 
   /** Queues typed bytes, or says why they can't be taken. */
   type(bytes: Uint8Array): InputRefusal | null {
-    if (!this.running) return 'notRunning';
-    if (this.phase === 'detached') return 'offline';
-    this.queue.push(bytes);
+    return this.enqueue(() => this.queue.push(bytes));
+  }
+
+  /** As `type`; `bytes` end with `closing`, which also ends a paste that is cancelled. */
+  paste(bytes: Uint8Array, closing: Uint8Array): InputRefusal | null {
+    return this.enqueue(() => this.queue.paste(bytes, closing));
+  }
+
+  /** Returns how many bytes are given up. */
+  cancelPaste(): number {
+    const given = this.queue.cancelPaste();
     if (this.phase === 'attached') this.queue.pump();
-    return null;
+    this.wire.pasting(this.queue.pasting);
+    return given;
   }
 
   inputAck(sequence: number): void {
     this.queue.acknowledge(sequence);
     if (this.phase === 'attached') this.queue.pump();
+    this.wire.pasting(this.queue.pasting);
   }
 
   /** The program ended: what it did not read has no reader any more. */
   exited(): void {
-    this.queue.drop();
+    this.dropInput();
   }
 
   /**
@@ -154,12 +166,27 @@ export class SessionStream {
     this.channel = -1;
     clearTimeout(this.ackTimer);
     this.ackTimer = undefined;
-    return this.queue.drop();
+    return this.dropInput();
   }
 
   dispose(): void {
     this.epoch++;
     this.lineLost();
+  }
+
+  private enqueue(push: () => void): InputRefusal | null {
+    if (!this.running) return 'notRunning';
+    if (this.phase === 'detached') return 'offline';
+    push();
+    if (this.phase === 'attached') this.queue.pump();
+    this.wire.pasting(this.queue.pasting);
+    return null;
+  }
+
+  private dropInput(): number {
+    const bytes = this.queue.drop();
+    this.wire.pasting(null);
+    return bytes;
   }
 
   private startOver(offset: number): void {

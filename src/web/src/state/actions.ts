@@ -2,6 +2,7 @@
 
 import * as api from '../net/api';
 import type { Client } from '../net/client';
+import { fetchOutput, saveFile } from '../net/download';
 import { isRunning, type Session } from '../protocol/messages';
 import { rememberActive } from './activeTab';
 import { type AppState, withMove } from './appState';
@@ -63,6 +64,24 @@ export class Actions {
     if (isRunning(session)) return;
     try {
       this.client.adopt(await api.resumeSession(session.id));
+    } catch (error) {
+      this.report(error);
+    }
+  }
+
+  cancelPaste(session: Session): void {
+    this.client.cancelPaste(session.id);
+  }
+
+  /** Saves what is kept of a session's output as a file. */
+  async download(session: Session): Promise<void> {
+    try {
+      const { bytes, lost } = await fetchOutput(session.id);
+      saveFile(`${session.name}.log`, bytes);
+      if (lost > 0) {
+        const amount = lost.toLocaleString('en');
+        this.client.notify('warning', `The output of ${session.name} grew faster than it could be fetched: ${amount} bytes in the middle of the file are missing.`);
+      }
     } catch (error) {
       this.report(error);
     }

@@ -1,6 +1,7 @@
 /** What the page shows, and the pure steps that change it. */
 
 import type { ConnectionPhase } from '../net/connection';
+import type { PasteProgress } from '../net/inputQueue';
 import type { ResourceState, Session } from '../protocol/messages';
 import { type HistoryPoint, type MemoryAlert, withKnownFigures } from './resources';
 import type { Upkeep } from './upkeep';
@@ -28,6 +29,8 @@ export interface AppState {
   /** What the server did by itself lately. */
   readonly upkeep: Upkeep;
   readonly notices: readonly Notice[];
+  /** Pastes under way, by session. */
+  readonly pastes: Readonly<Record<string, PasteProgress>>;
 }
 
 export const initialState: AppState = {
@@ -41,6 +44,7 @@ export const initialState: AppState = {
   history: [],
   upkeep: {},
   notices: [],
+  pastes: {},
 };
 
 /** Whether there was a connection that is gone. Each attempt to make it anew is still that, so that nothing flickers. */
@@ -91,6 +95,15 @@ export function withNotice(state: AppState, notice: Notice): AppState {
 
 export function withoutNotice(state: AppState, id: number): AppState {
   return { ...state, notices: state.notices.filter((notice) => notice.id !== id) };
+}
+
+/** A paste has come further, or there is none any more. Steps too small to be seen change nothing. */
+export function withPaste(state: AppState, id: string, progress: PasteProgress | null): AppState {
+  const { [id]: known, ...others } = state.pastes;
+  if (!progress) return known ? { ...state, pastes: others } : state;
+  const percent = ({ written, total }: PasteProgress) => Math.floor((written / total) * 100);
+  if (known && known.total === progress.total && percent(known) === percent(progress)) return state;
+  return { ...state, pastes: { ...others, [id]: progress } };
 }
 
 function withValidActive(state: AppState): AppState {

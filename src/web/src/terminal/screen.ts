@@ -16,6 +16,7 @@ import type { StreamSink } from '../net/sessionStream';
 import { fixEraseAbove } from './eraseFix';
 import { GpuRenderer, loadGpuRenderer } from './gpu';
 import type { Look } from './look';
+import { takePastes } from './paste';
 import { isFocusReport, muteHistory } from './replies';
 import { terminalFont, terminalThemes } from './theme';
 
@@ -54,6 +55,7 @@ export class Screen implements StreamSink {
     this.terminal.unicode.activeVersion = '11';
     fixEraseAbove(this.terminal);
     muteHistory(this.terminal, hooks.replaying);
+    takePastes(this.element, this.terminal, hooks.paste);
     this.terminal.onData((data) => this.typed(data));
     this.terminal.onBinary((data) => hooks.input(Uint8Array.from(data, (char) => char.charCodeAt(0))));
   }

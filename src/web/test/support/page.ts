@@ -49,6 +49,11 @@ export class FakeScreen implements StreamSink {
   type(text: string): void {
     this.hooks.input(new TextEncoder().encode(text));
   }
+
+  paste(text: string, closing = ''): void {
+    const encoder = new TextEncoder();
+    this.hooks.paste({ bytes: encoder.encode(text + closing), closing: encoder.encode(closing) });
+  }
 }
 
 class FakeScreens implements ScreenHost {
