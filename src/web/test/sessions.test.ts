@@ -52,17 +52,19 @@ test('a session this page creates is attached as the visible one, whichever news
   expect(page.socket().controls('session.attach')[1]).toMatchObject({ sessionId: 'bb', window: 256 * 1024 });
 });
 
-test('the size follows others, and only a real change is sent', () => {
+test('the size follows others, and is asked for while a program runs', () => {
   const page = openPage();
   page.connect(sessionNamed('a'));
   page.attached('a', 1, 0, 0);
   expect(page.screen('a').size).toEqual([100, 30]);
-  page.screen('a').hooks.resized(100, 30);
-  expect(page.socket().controls('terminal.resize')).toEqual([]);
   page.socket().control({ type: 'terminal.resized', sessionId: 'a', cols: 120, rows: 40 });
   expect(page.screen('a').size).toEqual([120, 40]);
-  page.screen('a').hooks.resized(100, 30);
+  expect(page.screen('a').hooks.resized(100, 30)).toBe(true);
   expect(page.socket().controls('terminal.resize')).toEqual([{ type: 'terminal.resize', sessionId: 'a', cols: 100, rows: 30 }]);
+  page.socket().control({ type: 'session.updated', session: sessionNamed('a', { status: 'stopped' }) });
+  expect(page.screen('a').hooks.resized(90, 30)).toBe(false);
+  expect(page.socket().controls('terminal.resize').length).toBe(1);
+  page.socket().drop();
 });
 
 test('messages of a later protocol and unreadable ones do no harm', () => {

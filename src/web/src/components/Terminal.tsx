@@ -1,4 +1,4 @@
-import { Download, Folder, Play, Search, SquareTerminal, Trash2 } from 'lucide-react';
+import { Download, Folder, Maximize2, Play, Search, SquareTerminal, Trash2 } from 'lucide-react';
 import { useEffect, useRef, useState } from 'react';
 import { useApp } from '../app';
 import { useWebSocket } from '../hooks/useWebSocket';
@@ -21,7 +21,8 @@ interface Props {
 /** The panel of one session. The xterm itself lives in `terminal/screens.ts`; this only shows and hides it. */
 export function Terminal({ session, active, searching, onSearch, onSearchClose, onDestroy }: Props) {
   const { screens } = useApp();
-  const paste = useWebSocket().pastes[session.id];
+  const { pastes, foreignSizes } = useWebSocket();
+  const paste = pastes[session.id];
   const host = useRef<HTMLDivElement>(null);
 
   useEffect(() => {
@@ -59,9 +60,7 @@ export function Terminal({ session, active, searching, onSearch, onSearchClose, 
           <span className="truncate">{session.workingDirectory}</span>
         </span>
         <span className="ml-auto flex shrink-0 items-center gap-1">
-          <span className="mr-2 tabular-nums" title="Columns and rows">
-            {session.cols}×{session.rows}
-          </span>
+          <TerminalSize session={session} foreign={foreignSizes.includes(session.id)} onTakeOver={() => screens.get(session.id)?.takeOverSize()} />
           <button type="button" className="icon-button" aria-label="Search" title="Search (Ctrl+Shift+F)" onClick={() => onSearch(!searching)}>
             <Search aria-hidden className="size-4" />
           </button>
@@ -78,6 +77,30 @@ export function Terminal({ session, active, searching, onSearch, onSearchClose, 
         </span>
       </footer>
     </section>
+  );
+}
+
+interface SizeProps {
+  session: Session;
+  foreign: boolean;
+  onTakeOver(): void;
+}
+
+function TerminalSize({ session: { cols, rows }, foreign, onTakeOver }: SizeProps) {
+  return (
+    <>
+      <span className="mr-2 tabular-nums" title="Columns and rows">
+        {cols}×{rows}
+      </span>
+      <span role="status" className="flex items-center gap-1">
+        {foreign && <span className="text-warning-text max-md:sr-only">sized by another browser</span>}
+      </span>
+      {foreign && (
+        <button type="button" className="button mr-1 h-6 px-2 text-xs" onClick={onTakeOver}>
+          <Maximize2 aria-hidden className="size-3.5" /> Take over size
+        </button>
+      )}
+    </>
   );
 }
 

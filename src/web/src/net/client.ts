@@ -9,6 +9,7 @@ import {
   type AppState,
   type Notice,
   withChange,
+  withForeignSize,
   withList,
   withNotice,
   withoutNotice,
@@ -27,7 +28,10 @@ import { type InputRefusal, SessionStream, type StreamSink } from './sessionStre
 export interface ScreenHooks {
   input(bytes: Uint8Array): void;
   paste(pasted: { bytes: Uint8Array; closing: Uint8Array }): void;
-  resized(cols: number, rows: number): void;
+  /** Asks for a size; says whether that was possible. */
+  resized(cols: number, rows: number): boolean;
+  /** Whether the terminal has a size that is not that of its room. */
+  foreignSize(foreign: boolean): void;
   replaying(): boolean;
 }
 
@@ -35,7 +39,9 @@ export interface ScreenHooks {
 export interface ScreenHost {
   create(sessionId: string, hooks: ScreenHooks): StreamSink;
   remove(sessionId: string): void;
-  /** The session is attached: a visible terminal may now set the size. */
+  /** The session is attached: a visible terminal may now set the size, `alone` without a sign of the user. */
+  attached(sessionId: string, alone: boolean): void;
+  /** The session takes a size again. */
   fit(sessionId: string): void;
 }
 
@@ -100,7 +106,7 @@ export class Client {
       if (stream.sessionId === sessionId) this.channels.delete(channel);
     }
     this.screens.remove(sessionId);
-    this.store.update((state) => withoutSession(state, sessionId));
+    this.store.update((state) => withForeignSize(withoutSession(state, sessionId), sessionId, false));
   }
 
   cancelPaste(sessionId: string): void {
@@ -201,7 +207,7 @@ export class Client {
         this.channels.set(message.channel, stream);
         stream.attached(message);
         this.sizeReceived(message.sessionId, message.cols, message.rows);
-        this.screens.fit(message.sessionId);
+        this.screens.attached(message.sessionId, this.isAlone(message.sessionId));
         break;
       case 'terminal.gap':
         stream.gap(message);
@@ -277,7 +283,9 @@ export class Client {
       stream = this.openStream(session.id);
       this.streams.set(session.id, stream);
     }
+    const wasRunning = stream.running;
     stream.running = isRunning(session);
+    if (stream.running && !wasRunning) this.screens.fit(session.id);
     if (this.creating > 0 && stream.fresh) return;
     if (this.store.get().connection === 'open') stream.attach(this.isActive(session.id));
   }
@@ -287,6 +295,7 @@ export class Client {
       input: (bytes) => this.entered(this.streams.get(id)?.type(bytes)),
       paste: ({ bytes, closing }) => this.entered(this.streams.get(id)?.paste(bytes, closing)),
       resized: (cols, rows) => this.resizeWanted(id, cols, rows),
+      foreignSize: (foreign) => this.store.update((state) => withForeignSize(state, id, foreign)),
       replaying: () => this.streams.get(id)?.replaying ?? false,
     });
     return new SessionStream(id, sink, {
@@ -300,14 +309,18 @@ export class Client {
     if (refusal === 'offline') this.notify('warning', 'Not connected: what you type is not sent.');
   }
 
-  private resizeWanted(id: string, cols: number, rows: number): void {
-    const session = this.store.get().sessions.find((known) => known.id === id);
-    if (!session || !isRunning(session) || (session.cols === cols && session.rows === rows)) return;
-    this.sendControl({ type: 'terminal.resize', sessionId: id, cols, rows });
+  private resizeWanted(sessionId: string, cols: number, rows: number): boolean {
+    if (!this.streams.get(sessionId)?.running) return false;
+    return this.sendControl({ type: 'terminal.resize', sessionId, cols, rows });
   }
 
-  private sendControl(message: ClientMessage): void {
-    this.connection.send(JSON.stringify(message));
+  private sendControl(message: ClientMessage): boolean {
+    return this.connection.send(JSON.stringify(message));
+  }
+
+  /** Whether nobody else was attached when the session was last told of. */
+  private isAlone(sessionId: string): boolean {
+    return this.store.get().sessions.find((session) => session.id === sessionId)?.clients === 0;
   }
 
   private isActive(sessionId: string): boolean {

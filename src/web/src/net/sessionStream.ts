@@ -27,7 +27,10 @@ export interface StreamSink {
   write(bytes: Uint8Array, done: () => void): void;
   /** `bytes` bytes no longer exist; shown in place, in order with the writes. */
   skipped(bytes: number, done: () => void): void;
+  /** The session has this size. */
   resize(cols: number, rows: number): void;
+  /** What was asked of the server and not answered will not be. */
+  detached(): void;
   /** Empties the terminal: the stream starts over. */
   reset(): void;
 }
@@ -166,6 +169,7 @@ export class SessionStream {
     this.channel = -1;
     clearTimeout(this.ackTimer);
     this.ackTimer = undefined;
+    this.sink.detached();
     return this.dropInput();
   }
 

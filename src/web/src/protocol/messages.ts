@@ -22,6 +22,8 @@ export interface Session {
   readonly memoryBytes?: number | null;
   readonly cpuPercent?: number | null;
   readonly processCount?: number | null;
+  /** Connections attached to it. */
+  readonly clients?: number;
   /** Processes of it that the kernel has killed for memory. */
   readonly oomKills?: number | null;
 }

@@ -29,6 +29,8 @@ export interface AppState {
   /** What the server did by itself lately. */
   readonly upkeep: Upkeep;
   readonly notices: readonly Notice[];
+  /** Ids of sessions on show here in a size that another browser gave them. */
+  readonly foreignSizes: readonly string[];
   /** Pastes under way, by session. */
   readonly pastes: Readonly<Record<string, PasteProgress>>;
 }
@@ -44,6 +46,7 @@ export const initialState: AppState = {
   history: [],
   upkeep: {},
   notices: [],
+  foreignSizes: [],
   pastes: {},
 };
 
@@ -95,6 +98,12 @@ export function withNotice(state: AppState, notice: Notice): AppState {
 
 export function withoutNotice(state: AppState, id: number): AppState {
   return { ...state, notices: state.notices.filter((notice) => notice.id !== id) };
+}
+
+export function withForeignSize(state: AppState, id: string, foreign: boolean): AppState {
+  if (state.foreignSizes.includes(id) === foreign) return state;
+  const others = state.foreignSizes.filter((known) => known !== id);
+  return { ...state, foreignSizes: foreign ? [...others, id] : others };
 }
 
 /** A paste has come further, or there is none any more. Steps too small to be seen change nothing. */

@@ -18,9 +18,11 @@ import { GpuRenderer, loadGpuRenderer } from './gpu';
 import type { Look } from './look';
 import { takePastes } from './paste';
 import { isFocusReport, muteHistory } from './replies';
+import { type Size, Sizing } from './sizing';
 import { terminalFont, terminalThemes } from './theme';
 
-const RESIZE_DELAY_MS = 100;
+/** Letters of a terminal that another browser has made larger than this one's room. */
+const SMALLEST_FONT = 5;
 
 export class Screen implements StreamSink {
   readonly element = document.createElement('div');
@@ -30,7 +32,8 @@ export class Screen implements StreamSink {
   private readonly gpu: GpuRenderer;
   private readonly sizeWatch = new ResizeObserver(() => this.fit());
   private readonly encoder = new TextEncoder();
-  private resizeTimer: ReturnType<typeof setTimeout> | undefined;
+  private readonly sizing: Sizing;
+  private fontSize: number;
   private visible = false;
 
   constructor(
@@ -38,6 +41,12 @@ export class Screen implements StreamSink {
     look: Look,
   ) {
     this.element.className = 'terminal-screen';
+    this.fontSize = look.fontSize;
+    this.sizing = new Sizing({
+      room: () => this.room(),
+      adapt: (size, foreign) => this.adapt(size, foreign),
+      ask: ({ cols, rows }) => hooks.resized(cols, rows),
+    });
     this.terminal = new Terminal({
       // For the search addon's highlights and for unicode 11.
       allowProposedApi: true,
@@ -55,7 +64,13 @@ export class Screen implements StreamSink {
     this.terminal.unicode.activeVersion = '11';
     fixEraseAbove(this.terminal);
     muteHistory(this.terminal, hooks.replaying);
-    takePastes(this.element, this.terminal, hooks.paste);
+    // As a key does, a paste says that the user is here.
+    takePastes(this.element, this.terminal, (pasted) => {
+      this.sizing.claim();
+      hooks.paste(pasted);
+    });
+    this.terminal.onKey(() => this.sizing.claim());
+    this.element.addEventListener('pointerdown', () => this.sizing.claim());
     this.terminal.onData((data) => this.typed(data));
     this.terminal.onBinary((data) => hooks.input(Uint8Array.from(data, (char) => char.charCodeAt(0))));
   }
@@ -64,11 +79,14 @@ export class Screen implements StreamSink {
   show(host: HTMLElement): void {
     host.append(this.element);
     this.visible = true;
-    if (!this.terminal.element) this.terminal.open(this.element);
+    if (!this.terminal.element) {
+      this.terminal.open(this.element);
+      this.terminal.textarea?.addEventListener('focus', () => this.sizing.claim());
+    }
     this.sizeWatch.observe(this.element);
     // Before fitting: a cell's width depends on who draws it.
     this.gpu.enable();
-    this.fit();
+    this.arrive(false);
     void loadGpuRenderer().then(() => this.gpuLoaded());
   }
 
@@ -80,13 +98,14 @@ export class Screen implements StreamSink {
 
   /** Takes on another look; the size of the letters decides how many fit. */
   wear(look: Look): void {
+    this.fontSize = look.fontSize;
     Object.assign(this.terminal.options, optionsOf(look));
     this.fit();
   }
 
   hide(): void {
     this.visible = false;
-    clearTimeout(this.resizeTimer);
+    this.sizing.stop();
     this.sizeWatch.disconnect();
     this.gpu.disable();
   }
@@ -101,13 +120,20 @@ export class Screen implements StreamSink {
     this.element.remove();
   }
 
-  /** Fits the terminal to its element and lets the session know, once it has come to rest. */
+  /** The room may have changed, or the session may take a size again. */
   fit(): void {
-    const size = this.visible ? this.fitter.proposeDimensions() : undefined;
-    if (!size || !(size.cols > 0) || !(size.rows > 0)) return;
-    this.resize(size.cols, size.rows);
-    clearTimeout(this.resizeTimer);
-    this.resizeTimer = setTimeout(() => this.hooks.resized(size.cols, size.rows), RESIZE_DELAY_MS);
+    this.sizing.refit();
+  }
+
+  /** The terminal has come on show or its session was attached: who looks at it with the focus, or `alone`, sets the size. */
+  arrive(alone: boolean): void {
+    if (this.visible && (alone || document.hasFocus())) this.sizing.claim();
+    this.sizing.refit();
+  }
+
+  takeOverSize(): void {
+    this.sizing.claim();
+    this.focus();
   }
 
   /** The size on show; undefined while hidden, when it may be out of date. */
@@ -127,7 +153,11 @@ export class Screen implements StreamSink {
   }
 
   resize(cols: number, rows: number): void {
-    if (this.terminal.cols !== cols || this.terminal.rows !== rows) this.terminal.resize(cols, rows);
+    this.sizing.told({ cols, rows });
+  }
+
+  detached(): void {
+    this.sizing.detached();
   }
 
   reset(): void {
@@ -150,6 +180,38 @@ export class Screen implements StreamSink {
       else lines.push(text);
     }
     return lines.join('\n').trimEnd();
+  }
+
+  private room(): Size | undefined {
+    if (!this.visible) return undefined;
+    // Measured with letters of the user's size, not with those that a foreign size was shrunk to.
+    this.setFont(this.fontSize);
+    const size = this.fitter.proposeDimensions();
+    return size && size.cols > 0 && size.rows > 0 ? { cols: size.cols, rows: size.rows } : undefined;
+  }
+
+  private adapt({ cols, rows }: Size, foreign: boolean): void {
+    if (foreign) this.shrinkTo(cols, rows);
+    if (this.terminal.cols !== cols || this.terminal.rows !== rows) this.terminal.resize(cols, rows);
+    this.element.toggleAttribute('data-foreign', foreign);
+    this.hooks.foreignSize(foreign);
+  }
+
+  /** Smaller letters until a larger terminal than the room's is all in it. */
+  private shrinkTo(cols: number, rows: number): void {
+    const room = this.room();
+    if (!room) return;
+    const scale = Math.min(1, room.cols / cols, room.rows / rows);
+    // Cells are whole pixels: they do not shrink just as their letters do.
+    for (let size = Math.ceil(this.fontSize * scale); size >= SMALLEST_FONT; size -= 0.5) {
+      this.setFont(size);
+      const held = this.fitter.proposeDimensions();
+      if (held && held.cols >= cols && held.rows >= rows) return;
+    }
+  }
+
+  private setFont(size: number): void {
+    if (this.terminal.options.fontSize !== size) this.terminal.options.fontSize = size;
   }
 
   private typed(data: string): void {

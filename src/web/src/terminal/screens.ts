@@ -29,6 +29,10 @@ export class Screens implements ScreenHost {
     this.screens.delete(sessionId);
   }
 
+  attached(sessionId: string, alone: boolean): void {
+    this.screens.get(sessionId)?.arrive(alone);
+  }
+
   fit(sessionId: string): void {
     this.screens.get(sessionId)?.fit();
   }

@@ -34,6 +34,8 @@ export class FakeScreen implements StreamSink {
     this.size = [cols, rows];
   }
 
+  detached(): void {}
+
   reset(): void {
     this.pending.push(() => {
       this.text = '';
@@ -68,6 +70,8 @@ class FakeScreens implements ScreenHost {
   remove(sessionId: string): void {
     this.all.delete(sessionId);
   }
+
+  attached(): void {}
 
   fit(): void {}
 }
