@@ -8,6 +8,8 @@ import { Actions } from './state/actions';
 import { rememberedActive } from './state/activeTab';
 import { type AppState, initialState } from './state/appState';
 import { Store } from './state/store';
+import { DesktopNotices } from './state/desktopNotices';
+import { keepNews, watchSessions } from './state/sessionWatch';
 import { openSettings, type Settings } from './state/settings';
 import { rememberedOrder } from './state/tabOrder';
 import { loadGpuRenderer } from './terminal/gpu';
@@ -32,6 +34,11 @@ export function startApp(): App {
   const client = new Client(store, screens, openSocket);
   const actions = new Actions(store, client);
   countRestartsOnConnect(store, actions);
+  const notices = new DesktopNotices(store, settings, (sessionId) => actions.select(sessionId));
+  watchSessions(store, (news) => {
+    keepNews(store, news);
+    notices.tell(news);
+  });
   monitorWhileVisible(store);
   wakeOnPageEvents(client.start());
   return { store, screens, actions, settings, look };

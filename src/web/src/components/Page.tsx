@@ -3,6 +3,7 @@ import { flushSync } from 'react-dom';
 import { useApp } from '../app';
 import { type Shortcuts, useShortcuts } from '../hooks/useShortcuts';
 import { useSessionList } from '../hooks/useSessionList';
+import { useTitle } from '../hooks/useTitle';
 import { useWebSocket } from '../hooks/useWebSocket';
 import { isRunning, type Session } from '../protocol/messages';
 import { withFontStep } from '../state/settings';
@@ -27,10 +28,7 @@ export function Page() {
   const [searching, setSearching] = useState(false);
   const [listOpen, toggleList] = useSessionList();
 
-  const active = sessions.find((session) => session.id === activeId);
-  useEffect(() => {
-    document.title = active ? `${active.name} · quarterdeck` : 'quarterdeck';
-  }, [active]);
+  useTitle();
 
   const shortcuts = useMemo<Shortcuts>(() => {
     const activeScreen = () => screens.get(store.get().activeId ?? '');

@@ -1,7 +1,8 @@
 import { Minus, Plus, RotateCcw } from 'lucide-react';
-import { type ReactNode, useId } from 'react';
+import { type ReactNode, useId, useState } from 'react';
 import { useSettings } from '../hooks/useSettings';
 import { FONT_SIZE, SCROLLBACK_CHOICES, THEME_CHOICES, type ThemeChoice, withFontStep } from '../state/settings';
+import { askForNotices } from '../state/desktopNotices';
 import { Dialog } from './Dialog';
 
 const themeNames: Record<ThemeChoice, string> = {
@@ -54,6 +55,7 @@ export function SettingsDialog({ onClose }: { onClose(): void }) {
           checked={settings.screenReader}
           onChange={(screenReader) => change({ screenReader })}
         />
+        <NoticesSwitch />
       </div>
       <div className="mt-5 flex justify-end">
         <button type="button" className="button-primary" onClick={onClose}>
@@ -91,15 +93,37 @@ function FontSize() {
   );
 }
 
+function NoticesSwitch() {
+  const [settings, change] = useSettings();
+  const [refusal, setRefusal] = useState('');
+  const toggle = async (notify: boolean) => {
+    const refused = notify ? await askForNotices() : null;
+    setRefusal(refused ?? '');
+    change({ notify: notify && refused === null });
+  };
+  return (
+    <div>
+      <Switch
+        label="Notifications"
+        hint="When you look elsewhere: a silent notification of the browser, and a count in the title, of sessions that ended or need you."
+        checked={settings.notify}
+        onChange={(notify) => void toggle(notify)}
+      />
+      <p role="alert" className="text-error-text">
+        {refusal}
+      </p>
+    </div>
+  );
+}
+
 interface SwitchProps {
   label: string;
   hint: ReactNode;
   checked: boolean;
-  disabled?: boolean;
   onChange(checked: boolean): void;
 }
 
-function Switch({ label, hint, checked, disabled, onChange }: SwitchProps) {
+function Switch({ label, hint, checked, onChange }: SwitchProps) {
   const id = useId();
   return (
     <div>
@@ -110,7 +134,6 @@ function Switch({ label, hint, checked, disabled, onChange }: SwitchProps) {
           className="size-4 accent-accent"
           aria-describedby={id}
           checked={checked}
-          disabled={disabled}
           onChange={(event) => onChange(event.target.checked)}
         />
         {label}

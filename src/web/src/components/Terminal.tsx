@@ -4,10 +4,12 @@ import { useApp } from '../app';
 import { useWebSocket } from '../hooks/useWebSocket';
 import { isRunning, type Session } from '../protocol/messages';
 import { joinCommandLine } from '../state/commandLine';
+import { endingSentence } from '../state/ending';
+import { DetailsButton } from './DetailsButton';
 import { PasteBar } from './PasteBar';
 import { SearchBar } from './SearchBar';
 import { panelId, tabId } from './SessionTab';
-import { endingOf, StatusIcon, statusLabel } from './status';
+import { StatusIcon, statusLabel } from './status';
 
 interface Props {
   session: Session;
@@ -64,6 +66,7 @@ export function Terminal({ session, active, searching, onSearch, onSearchClose, 
           <button type="button" className="icon-button" aria-label="Search" title="Search (Ctrl+Shift+F)" onClick={() => onSearch(!searching)}>
             <Search aria-hidden className="size-4" />
           </button>
+          <DetailsButton session={session} />
           <DownloadButton session={session} />
           <button
             type="button"
@@ -131,7 +134,7 @@ function EndedBar({ session }: { session: Session }) {
   return (
     <div role="status" className="flex shrink-0 items-center gap-3 border-t border-line bg-surface px-4 py-2">
       <StatusIcon session={session} />
-      <p className="min-w-0 flex-1">{endingOf(session)}</p>
+      <p className="min-w-0 flex-1">{endingSentence(session)}</p>
       <button type="button" className="button-primary" onClick={() => void actions.resume(session)}>
         <Play aria-hidden className="size-4" /> Resume
       </button>

@@ -43,16 +43,3 @@ export function AttentionBadge({ session }: { session: Session }) {
     </span>
   );
 }
-
-/** How a session without a process came to that, as a sentence. */
-export function endingOf(session: Session): string {
-  if (session.status === 'idle') return 'No program is running here. Resume starts the command again in the same directory.';
-  const ending = plainEnding(session);
-  return session.exitReason ? `${ending} ${session.exitReason}` : ending;
-}
-
-function plainEnding({ signal, exitCode, status }: Session): string {
-  if (signal !== undefined && signal !== null) return `The program was ended by signal ${signal}.`;
-  if (exitCode !== undefined && exitCode !== null) return `The program ended with exit code ${exitCode}.`;
-  return status === 'error' ? 'The program failed.' : 'The program has ended.';
-}

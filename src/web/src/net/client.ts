@@ -17,6 +17,7 @@ import {
   withPaste,
   withSession,
 } from '../state/appState';
+import { type SessionEvent, withEvent } from '../state/events';
 import { formatBytes } from '../state/format';
 import { withGreeting, withWarning } from '../state/resources';
 import type { Store } from '../state/store';
@@ -174,6 +175,7 @@ export class Client {
         return true;
       case 'session.warning':
         this.notify('warning', `${this.nameOf(message.sessionId)}: ${message.message}`);
+        this.keepEvent(message.sessionId, 'warning', message.message);
         return true;
       case 'resource.state':
         this.store.update((state) => withGreeting(state, message));
@@ -185,6 +187,9 @@ export class Client {
         return true;
       case 'process.cleaned':
         this.upkeep.cleaned(message);
+        if (message.sessionId !== undefined) {
+          this.keepEvent(message.sessionId, 'cleaned', `Process ${message.pid} (${message.command}) was ended: ${message.reason}.`);
+        }
         return true;
       case 'server.shutdown':
         this.notify('warning', message.message);
@@ -264,6 +269,10 @@ export class Client {
     );
     const session = this.store.get().sessions.find((known) => known.id === message.sessionId);
     if (session) this.follow(session);
+  }
+
+  private keepEvent(sessionId: string, kind: SessionEvent['kind'], text: string): void {
+    this.store.update((state) => withEvent(state, sessionId, { unixMs: Date.now(), kind, text }));
   }
 
   private sizeReceived(sessionId: string, cols: number, rows: number): void {

@@ -1,6 +1,7 @@
 /** Keeps the figures of the container and of its sessions fresh while somebody can see them. */
 
 import type { AppState } from '../state/appState';
+import { withFigurePoints } from '../state/figures';
 import { HISTORY_SECONDS, withFigures, withHistory, withReading } from '../state/resources';
 import type { Store } from '../state/store';
 import * as api from './api';
@@ -38,6 +39,6 @@ function resourcePoller(store: Store<AppState>): Poller {
 function sessionPoller(store: Store<AppState>): Poller {
   return new Poller(async ({ wanted }) => {
     const sessions = await api.listSessions();
-    if (wanted()) store.update((state) => withFigures(state, sessions));
+    if (wanted()) store.update((state) => withFigurePoints(withFigures(state, sessions), sessions, Date.now()));
   }, SESSIONS_MS);
 }

@@ -12,6 +12,7 @@ export interface Session {
   readonly cols: number;
   readonly rows: number;
   readonly createdAt: string;
+  readonly startedAt?: string;
   readonly exitCode?: number | null;
   readonly signal?: number | string | null;
   readonly exitReason?: string | null;
@@ -107,7 +108,7 @@ export type ServerMessage =
   | { readonly type: 'session.warning'; readonly sessionId: string; readonly message: string; readonly severity: string }
   | ({ readonly type: 'resource.state' } & ResourceState)
   | ResourceWarning
-  | { readonly type: 'process.cleaned'; readonly pid: number; readonly command: string; readonly reason: string }
+  | { readonly type: 'process.cleaned'; readonly pid: number; readonly sessionId?: string; readonly command: string; readonly reason: string }
   | { readonly type: 'server.shutdown'; readonly message: string; readonly gracePeriodMs: number }
   | { readonly type: 'heartbeat'; readonly timestamp: unknown }
   | { readonly type: 'error'; readonly message: string; readonly code: string; readonly sessionId?: string };

@@ -3,6 +3,8 @@
 import type { ConnectionPhase } from '../net/connection';
 import type { PasteProgress } from '../net/inputQueue';
 import type { ResourceState, Session } from '../protocol/messages';
+import type { SessionEvent } from './events';
+import type { FigurePoint } from './figures';
 import { type HistoryPoint, type MemoryAlert, withKnownFigures } from './resources';
 import type { Upkeep } from './upkeep';
 
@@ -29,6 +31,11 @@ export interface AppState {
   /** What the server did by itself lately. */
   readonly upkeep: Upkeep;
   readonly notices: readonly Notice[];
+  /** What sessions used over time, oldest first. */
+  readonly figures: Readonly<Record<string, readonly FigurePoint[]>>;
+  readonly events: Readonly<Record<string, readonly SessionEvent[]>>;
+  /** Ids of sessions with news that the user has not looked at. */
+  readonly unseen: readonly string[];
   /** Ids of sessions on show here in a size that another browser gave them. */
   readonly foreignSizes: readonly string[];
   /** Pastes under way, by session. */
@@ -46,6 +53,9 @@ export const initialState: AppState = {
   history: [],
   upkeep: {},
   notices: [],
+  figures: {},
+  events: {},
+  unseen: [],
   foreignSizes: [],
   pastes: {},
 };
@@ -77,9 +87,10 @@ export function withoutSession(state: AppState, id: string): AppState {
   const index = state.sessions.findIndex((session) => session.id === id);
   if (index < 0) return state;
   const sessions = state.sessions.filter((session) => session.id !== id);
-  if (state.activeId !== id) return { ...state, sessions };
+  const { [id]: _gone, ...events } = state.events;
+  if (state.activeId !== id) return { ...state, sessions, events };
   // Like a browser: the right neighbour takes the place, else the left one.
-  return { ...state, sessions, activeId: (sessions[index] ?? sessions[index - 1])?.id ?? null };
+  return { ...state, sessions, events, activeId: (sessions[index] ?? sessions[index - 1])?.id ?? null };
 }
 
 /** Puts a session at another place among the others. */

@@ -84,7 +84,9 @@ export function withFigures(state: AppState, fresh: readonly Session[]): AppStat
 
 /** Messages about a session may come without figures; those of a moment ago then stay until the next reading. */
 export function withKnownFigures(session: Session, known: Session | undefined): Session {
-  if (!known || !isRunning(session)) return session;
+  if (!known) return session;
+  // The server forgets the start with the end; how long it ran is still to be told.
+  if (!isRunning(session)) return known.startedAt ? { startedAt: known.startedAt, ...session } : session;
   const { memoryBytes = null, cpuPercent = null, processCount = null, oomKills = null } = known;
   return { memoryBytes, cpuPercent, processCount, oomKills, ...session };
 }

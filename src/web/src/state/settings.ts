@@ -18,6 +18,8 @@ export interface Settings {
   readonly scrollback: number;
   /** Terminals also write their text where screen readers find it, which costs speed. */
   readonly screenReader: boolean;
+  /** Sessions that end or need a person are told outside the page, too. */
+  readonly notify: boolean;
 }
 
 export const defaultSettings: Settings = {
@@ -25,6 +27,7 @@ export const defaultSettings: Settings = {
   fontSize: FONT_SIZE.normal,
   scrollback: 10_000,
   screenReader: false,
+  notify: false,
 };
 
 const KEY = 'settings';
@@ -39,12 +42,13 @@ export function openSettings(): Store<Settings> {
 /** What another version of the page, or a hand, left there may be anything: each value counts only if it makes sense. */
 export function readSettings(kept: unknown): Settings {
   const value = (typeof kept === 'object' && kept !== null ? kept : {}) as Record<string, unknown>;
-  const { theme, fontSize, scrollback, screenReader } = value;
+  const { theme, fontSize, scrollback, screenReader, notify } = value;
   return {
     theme: THEME_CHOICES.find((choice) => choice === theme) ?? defaultSettings.theme,
     fontSize: typeof fontSize === 'number' ? withinFontSizes(fontSize) : defaultSettings.fontSize,
     scrollback: SCROLLBACK_CHOICES.find((choice) => choice === scrollback) ?? defaultSettings.scrollback,
     screenReader: screenReader === true,
+    notify: notify === true,
   };
 }
 
