@@ -82,6 +82,19 @@ test('taken over by keyboard, the size is that of the large window, and the smal
   assert.deepEqual(await sizeIn(small), sizeOfLarge);
   await until('all of the terminal to be in sight', () => fits(small));
   await small.screenshot('size-foreign-large');
+  await small.page.setViewportSize({ width: 390, height: 844 });
+  // Letters that small can't be read: here the rest is scrolled to.
+  await until('its left edge to be in sight', async () => {
+    const [inner, outer] = await Promise.all(['.xterm-screen', '.terminal-screen'].map((part) => small.page.locator(`[role=tabpanel]:not([hidden]) ${part}`).boundingBox()));
+    return inner.x >= outer.x;
+  });
+  for (const name of ['Take over size', 'Destroy session shared']) {
+    const { x, width } = await small.page.getByRole('tabpanel').getByRole('button', { name }).boundingBox();
+    assert.ok(x + width <= 390, `${name} ends at ${x + width}`);
+  }
+  await assertAccessible(small.page, 'a foreign size on a phone');
+  await small.screenshot('size-foreign-390');
+  await small.page.setViewportSize({ width: 900, height: 500 });
   await large.page.keyboard.type('tput cols\n');
   await large.lineAppears(id, String(sizeOfLarge.cols));
 });
@@ -102,12 +115,14 @@ test('who types owns it, too', async () => {
 });
 
 test('the owner’s window decides, also after the server was killed', async () => {
+  await small.page.evaluate(() => {
+    document.hasFocus = () => false;
+  });
   process.kill((await server.get('/api/health')).pid, 'SIGKILL');
   await large.page.locator('[data-phase=waiting], [data-phase=connecting]').waitFor();
   await Promise.all([large.connected(), small.connected()]);
-  await click(large);
   await large.page.setViewportSize({ width: 1200, height: 900 });
+  await until('fewer columns', async () => (await sizeIn(large)).cols < sizeOfLarge.cols);
   const size = await owns(large);
-  assert.ok(size.cols < sizeOfLarge.cols);
   await until('the other one to follow', async () => same(await sizeIn(small), size));
 });

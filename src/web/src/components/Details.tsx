@@ -10,6 +10,8 @@ import { Dialog } from './Dialog';
 import { statusLabel } from './status';
 
 const NO_POINTS: readonly FigurePoint[] = [];
+/** From a page of memory to more than any machine has. */
+const POWERS_OF_2 = Array.from({ length: 36 }, (_, i) => 4096 * 2 ** i);
 const NO_EVENTS: readonly SessionEvent[] = [];
 
 /** One session at length. Loaded when it is asked for the first time. */
@@ -25,12 +27,12 @@ export default function Details({ session, onClose }: { session: Session; onClos
         <Fact name="Processes" value={session.processCount === null || session.processCount === undefined ? 'not known' : String(session.processCount)} />
         {(session.oomKills ?? 0) > 0 && <Fact name="Killed for memory" value={`${session.oomKills} by the kernel`} />}
       </dl>
-      <Figures name="Memory" points={points} of={memoryOf} format={formatBytes} />
+      <Figures name="Memory" points={points} of={memoryOf} format={formatBytes} steps={POWERS_OF_2} />
       <Figures name="CPU, percent of one core" points={points} of={cpuOf} format={formatPercent} />
       <h3 className="mt-4 font-medium text-bright">Events since this page was opened</h3>
       <Events events={events[session.id] ?? NO_EVENTS} />
       <div className="mt-4 flex justify-end">
-        <button type="button" className="button-primary" onClick={onClose}>
+        <button type="button" className="button-primary" autoFocus onClick={onClose}>
           Close
         </button>
       </div>
@@ -55,9 +57,11 @@ interface FiguresProps {
   points: readonly FigurePoint[];
   of(point: FigurePoint): number | null;
   format(value: number | null): string;
+  /** What lies between two lines of the chart may be one of these. */
+  steps?: number[];
 }
 
-function Figures({ name, points, of, format }: FiguresProps) {
+function Figures({ name, points, of, format, steps }: FiguresProps) {
   const values = points.map(of);
   const known = values.some((value) => value !== null);
   const summary = known ? `now ${format(values.at(-1) ?? null)}, highest ${format(highest(values))}` : 'not known yet';
@@ -66,7 +70,7 @@ function Figures({ name, points, of, format }: FiguresProps) {
       <h3 className="mt-4 font-medium text-bright">
         {name} <span className="font-normal text-muted tabular-nums">{summary}</span>
       </h3>
-      <Chart label={`${name}: ${summary}`} points={points} of={of} format={format} />
+      {known && <Chart label={`${name}: ${summary}`} points={points} of={of} format={format} steps={steps} />}
     </>
   );
 }

@@ -100,7 +100,7 @@ function TerminalSize({ session: { cols, rows }, foreign, onTakeOver }: SizeProp
       </span>
       {foreign && (
         <button type="button" className="button mr-1 h-6 px-2 text-xs" onClick={onTakeOver}>
-          <Maximize2 aria-hidden className="size-3.5" /> Take over size
+          <Maximize2 aria-hidden className="size-3.5" /> <span className="max-md:sr-only">Take over size</span>
         </button>
       )}
     </>

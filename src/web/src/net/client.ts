@@ -208,12 +208,15 @@ export class Client {
     const stream = this.streams.get(message.sessionId);
     if (!stream) return;
     switch (message.type) {
-      case 'session.attached':
+      case 'session.attached': {
         this.channels.set(message.channel, stream);
+        // After a break the others may only not be back yet.
+        const alone = stream.fresh && this.isAlone(message.sessionId);
         stream.attached(message);
         this.sizeReceived(message.sessionId, message.cols, message.rows);
-        this.screens.attached(message.sessionId, this.isAlone(message.sessionId));
+        this.screens.attached(message.sessionId, alone);
         break;
+      }
       case 'terminal.gap':
         stream.gap(message);
         break;
