@@ -32,7 +32,7 @@ export default function Details({ session, onClose }: { session: Session; onClos
       <h3 className="mt-4 font-medium text-bright">Events since this page was opened</h3>
       <Events events={events[session.id] ?? NO_EVENTS} />
       <div className="mt-4 flex justify-end">
-        <button type="button" className="button-primary" autoFocus onClick={onClose}>
+        <button type="button" className="button-primary" onClick={onClose}>
           Close
         </button>
       </div>
