@@ -40,6 +40,9 @@ const PER_PROCESS: Duration = Duration::from_millis(25);
 /// A group costs as much as so many processes.
 const PROCESSES_OF_GROUP: usize = 2;
 
+/// Between the start of the first session and the first look at it.
+const STARTING: Duration = Duration::from_millis(100);
+
 /// A killed process takes a moment to be gone.
 const SETTLING: Duration = Duration::from_millis(300);
 /// After this long nobody will turn up any more who lost a process.
@@ -122,7 +125,8 @@ impl Watch {
             let pause = self.pause(processes);
             tokio::select! {
                 () = tokio::time::sleep(pause.unwrap_or(Duration::MAX)) => {}
-                _ = snapshots.changed(), if pause.is_none() => {}
+                // The first moments of a session belong to its start.
+                _ = snapshots.changed(), if pause.is_none() => tokio::time::sleep(STARTING).await,
                 _ = kills.changed() => {}
                 // Memory may be gone before the next look.
                 _ = news.recv() => {}
