@@ -66,9 +66,13 @@ class TerminalTest(ContainerTest):
 
     def test_bash_learns_the_size_of_the_terminal(self):
         terminal = self.run_bash("bash")
-        terminal.resize(33, 101)
-        eventually("the size has arrived", lambda: docker(
-            "exec", self.container, "stty", "-F", "/proc/1/fd/0", "size").stdout.split() == ["33", "101"])
+        # Again until it is there: docker listens for SIGWINCH only some time after the container's first output.
+        def has_arrived():
+            terminal.resize(33, 101)
+            shown = docker("exec", self.container, "stty", "-F", "/proc/1/fd/0", "size").stdout
+            return shown.split() == ["33", "101"]
+
+        eventually("the size has arrived", has_arrived)
         terminal.type("echo size:$LINES,$COLUMNS\r")
         terminal.expect("size:33,101")
         self.assert_ends(terminal)
