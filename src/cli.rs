@@ -100,6 +100,9 @@ pub struct InitArgs {
     #[arg(long, env = "QUARTERDECK_MONITOR_INTERVAL", default_value = "30s", value_parser = interval,
           value_name = "TIME")]
     pub monitor_interval: Duration,
+    /// A session that prints nothing for so long while it runs counts as stuck; 0s: none does
+    #[arg(long, env = "QUARTERDECK_STUCK_AFTER", default_value = "30m", value_parser = grace, value_name = "TIME")]
+    pub stuck_after: Duration,
     /// Most memory of one session; needs cgroup v2 that init can write [default: none]
     #[arg(long, env = "QUARTERDECK_SESSION_MEMORY_MAX", value_parser = memory, value_name = "SIZE")]
     pub session_memory_max: Option<ByteSize>,

@@ -179,6 +179,7 @@ impl Config {
                 max_sessions: args.max_sessions,
                 session_command: session_command(args.session_command),
                 workspace: workspace(args.workspace.as_deref())?,
+                stuck_after_ms: u64::try_from(args.stuck_after.as_millis()).ok().filter(|ms| *ms > 0),
                 started_at: now,
                 log: LogSettings {
                     level: args.log_level.into(),

@@ -9,6 +9,7 @@ use super::members::Blow;
 use super::scan::Found;
 use crate::link::message::{Answer, Refusal, ToServer};
 use crate::logging::unix_millis;
+use crate::model::attention::Attention;
 use crate::model::id::SessionId;
 use crate::model::session::{Exit, ExitStatus, Stage};
 use crate::model::signal::Signal;
@@ -62,6 +63,7 @@ impl Init {
         let Some(session) = self.table.get_mut(id) else { return };
         let Some(leader) = session.leader else { return };
         session.record.state.life += 1;
+        session.record.state.attention = Attention::default();
         session.record.state.stage = Stage::Running { pid: leader.raw().unsigned_abs(), since: unix_millis() };
         let starter = session.starter.take();
         self.server.send(&ToServer::Session(Box::new(session.record.clone())), &session.fds());
@@ -104,6 +106,7 @@ impl Init {
         }
         session.rest_until = None;
         session.record.state.stage = Stage::Ended;
+        session.record.state.attention = Attention::default();
         let out_of_memory = session.ended_for_memory(status, self.oom_kills.as_mut());
         session.record.state.last_exit = Some(Exit {
             life: session.record.state.life,
@@ -115,6 +118,17 @@ impl Init {
         });
         tracing::info!(sessionId = %id, name = %session.record.name, ?status, outOfMemory = out_of_memory, "Session leader exited");
         self.feed(id, Input::LeaderExited);
+    }
+
+    /// Keeps what the server found out about a running session. What it says of
+    /// an earlier life, or at too great length, is nothing to us.
+    pub(super) fn note_attention(&mut self, id: SessionId, life: u32, attention: Attention) {
+        let Some(session) = self.table.get_mut(id) else { return };
+        let state = &mut session.record.state;
+        if matches!(state.stage, Stage::Running { .. }) && state.life == life && attention.is_sound() {
+            state.attention = attention;
+            self.announce(id);
+        }
     }
 
     /// Tells the server the changeable part of a session.

@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsString};
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
 
-use crate::model::id::{SessionId, SessionName};
-use crate::model::spec::SessionSpec;
+use crate::model::attention::{NOTIFY_SOCKET, NOTIFY_TOKEN};
+use crate::model::session::Record;
 use crate::sys::service::DescriptorLimit;
 use crate::sys::spawn::{Marks, Program};
 
@@ -24,12 +25,12 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 /// # Errors
 /// A text with a NUL byte, which [`SessionSpec::check`] refuses before.
 pub fn program(
-    spec: &SessionSpec,
-    id: SessionId,
-    name: &SessionName,
+    record: &Record,
+    notify_socket: Option<&Path>,
     limit: DescriptorLimit,
 ) -> Result<Program, std::ffi::NulError> {
-    let variables = variables(std::env::vars_os(), spec, id, name);
+    let spec = &record.spec;
+    let variables = variables(std::env::vars_os(), record, notify_socket);
     let path = variables.get(b"PATH".as_slice()).cloned().unwrap_or_default();
     let envp = variables.into_iter().map(|(name, value)| CString::new([name, value].join(&b'=')));
     Ok(Program {
@@ -46,10 +47,10 @@ type Variables = BTreeMap<Vec<u8>, Vec<u8>>;
 
 fn variables(
     own: impl Iterator<Item = (OsString, OsString)>,
-    spec: &SessionSpec,
-    id: SessionId,
-    name: &SessionName,
+    record: &Record,
+    notify_socket: Option<&Path>,
 ) -> Variables {
+    let spec = &record.spec;
     let mut all: Variables = own
         .map(|(name, value)| (name.into_vec(), value.into_vec()))
         .filter(|(name, _)| !name.starts_with(PRIVATE_PREFIX))
@@ -63,8 +64,12 @@ fn variables(
     for (name, value) in &spec.env {
         all.insert(name.clone().into(), value.clone().into());
     }
-    all.insert(MARKER.into(), id.to_string().into());
-    all.insert("QUARTERDECK_SESSION_NAME".into(), name.as_str().into());
+    all.insert(MARKER.into(), record.id.to_string().into());
+    all.insert("QUARTERDECK_SESSION_NAME".into(), record.name.as_str().into());
+    if let Some(path) = notify_socket {
+        all.insert(NOTIFY_SOCKET.into(), path.as_os_str().as_bytes().to_vec());
+        all.insert(NOTIFY_TOKEN.into(), record.ticket.reveal().into());
+    }
     all
 }
 
@@ -82,12 +87,30 @@ pub(super) fn candidates(command: &[u8], path: &[u8]) -> Result<Vec<CString>, st
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::attention::{Attention, Ticket};
+    use crate::model::id::{SessionId, SessionName};
+    use crate::model::session::{Stage, State};
+    use crate::model::spec::{SessionSpec, TerminalSize};
 
     fn made(own: &[(&str, &str)], env: &[(&str, &str)]) -> Variables {
         let own: Vec<(OsString, OsString)> = own.iter().map(|(n, v)| (n.into(), v.into())).collect();
         let env = env.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
         let spec = SessionSpec { command: vec!["x".into()], cwd: "/w".into(), env };
-        variables(own.into_iter(), &spec, SessionId::random(), &SessionName::numbered(1))
+        let record = Record {
+            id: SessionId::random(),
+            name: SessionName::numbered(1),
+            spec,
+            created_at: 0,
+            ticket: Ticket::random(),
+            state: State {
+                size: TerminalSize::DEFAULT,
+                life: 0,
+                stage: Stage::Ended,
+                last_exit: None,
+                attention: Attention::default(),
+            },
+        };
+        variables(own.into_iter(), &record, Some(Path::new("/run/notify.sock")))
     }
 
     fn value(all: &Variables, name: &str) -> Option<String> {
@@ -100,6 +123,8 @@ mod tests {
         assert_eq!(value(&all, "API_KEY").as_deref(), Some("k"));
         assert_eq!(value(&all, "TERM").as_deref(), Some("xterm-256color"));
         assert_eq!(value(&all, "QUARTERDECK_TOKEN"), None);
+        assert_eq!(value(&all, NOTIFY_SOCKET).as_deref(), Some("/run/notify.sock"));
+        assert!(value(&all, NOTIFY_TOKEN).is_some());
         assert_eq!(value(&all, "PATH").as_deref(), Some(DEFAULT_PATH));
         assert_eq!(value(&all, "PWD").as_deref(), Some("/w"));
     }

@@ -91,7 +91,7 @@ impl Init {
     /// tell which program this is.
     pub fn new(mut config: Config, signals: Signals, listeners: Listeners) -> Result<Self, String> {
         let now = Instant::now();
-        let ground = Ground::prepare(config.session_limits);
+        let ground = Ground::prepare(config.session_limits, listeners.notify.as_ref().map(|(_, path)| path.clone()));
         let start = |main| MainCommand::start(Order::as_started(main), ground.limit, ground.oom_score);
         let main =
             config.main.take().map(start).transpose().map_err(|failure| format!("the main command: {failure}"))?;
@@ -326,6 +326,7 @@ impl Init {
                         count.account_to(kills);
                     }
                 }
+                FromServer::Message(ToInit::Attention(id, life, attention)) => self.note_attention(id, life, attention),
                 FromServer::Message(ToInit::Request(number, request)) => self.decide(number, request),
                 FromServer::Nothing => return,
                 FromServer::Closed => {
@@ -402,6 +403,7 @@ impl Init {
         let hello = ToServer::Hello {
             version: VERSION,
             restarts: self.server.restarts(),
+            unix: self.listeners.unix_sockets(),
             settings: Box::new(self.config.settings.clone()),
         };
         // The server can't be without its descriptors; it is started again.
@@ -410,7 +412,8 @@ impl Init {
             Err(error) => return self.server.replace(&format!("there is no timer to watch it by: {error}")),
         };
         let mut fds = vec![self.nudge.as_fd(), alarm.as_fd(), self.listeners.tcp.as_fd()];
-        fds.extend(self.listeners.unix.as_ref().map(|(fd, _)| fd.as_fd()));
+        let unix = [&self.listeners.unix, &self.listeners.notify].into_iter().flatten();
+        fds.extend(unix.map(|(fd, _)| fd.as_fd()));
         self.server.send(&hello, &fds);
         for session in self.table.iter() {
             self.server.send(&ToServer::Session(Box::new(session.record.clone())), &session.fds());

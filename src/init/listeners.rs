@@ -1,12 +1,15 @@
 //! The sockets clients connect to. Init holds them, so that a connection made
 //! while no server runs waits in the backlog instead of being refused.
 
+use std::fs::Permissions;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::config::Config;
+use crate::link::message::UnixSockets;
 use crate::sys::net;
 
 /// The open listening sockets.
@@ -18,6 +21,8 @@ pub struct Listeners {
     pub address: SocketAddr,
     /// The Unix socket, and the path to remove at the end.
     pub unix: Option<(OwnedFd, PathBuf)>,
+    /// The socket for what sessions say of themselves, beside it.
+    pub notify: Option<(OwnedFd, PathBuf)>,
 }
 
 impl Listeners {
@@ -26,14 +31,40 @@ impl Listeners {
         let tcp = net::listen_tcp(config.listen).map_err(|e| cannot_listen(config.listen, &e))?;
         let address = net::local_address(&tcp).map_err(|e| cannot_listen(config.listen, &e))?;
         let unix = open_unix(&config.sockets, config.socket_is_given)?;
-        Ok(Self { tcp, address, unix })
+        let notify = unix.as_ref().and_then(|(_, path)| open_notify(path));
+        Ok(Self { tcp, address, unix, notify })
+    }
+
+    /// Which of the Unix sockets there are.
+    #[must_use]
+    pub fn unix_sockets(&self) -> UnixSockets {
+        UnixSockets { api: self.unix.is_some(), notify: self.notify.is_some() }
     }
 }
 
 impl Drop for Listeners {
     fn drop(&mut self) {
-        if let Some((_, path)) = &self.unix {
+        for (_, path) in [&self.unix, &self.notify].into_iter().flatten() {
             let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Every process may connect: what it may say depends on what it shows.
+fn open_notify(api_socket: &Path) -> Option<(OwnedFd, PathBuf)> {
+    let path = std::path::absolute(api_socket.with_extension("notify.sock")).ok()?;
+    let opened = net::listen_unix(&path).and_then(|fd| {
+        std::fs::set_permissions(&path, Permissions::from_mode(0o666))?;
+        Ok(fd)
+    });
+    match opened {
+        Ok(fd) => Some((fd, path)),
+        Err(error) => {
+            tracing::warn!(
+                path = %path.display(), %error,
+                "Cannot make the Unix socket for `quarterdeck notify`; sessions cannot say what they need"
+            );
+            None
         }
     }
 }

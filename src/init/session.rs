@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::cgroup::{Cgroup, Cgroups};
@@ -11,6 +12,7 @@ use super::members::SessionKey;
 use super::oom_kills::KillCount;
 use super::people::tag_of;
 use crate::config::SessionLimits;
+use crate::model::attention::{Attention, Ticket};
 use crate::model::id::{SessionId, SessionName};
 use crate::model::session::{ExitStatus, Record, Stage, State};
 use crate::model::signal::Signal;
@@ -60,13 +62,15 @@ pub struct Ground {
     pub oom_score: Option<OomScore>,
     /// Where cgroups can be made, if anywhere.
     pub cgroups: Option<Cgroups>,
+    /// The socket at which sessions can say what they need.
+    pub notify_socket: Option<PathBuf>,
 }
 
 impl Ground {
     /// Looks around, and places init itself: its descriptors are many, and as
     /// the container's PID 1 it is to be killed for memory last of all.
     #[must_use]
-    pub fn prepare(limits: SessionLimits) -> Self {
+    pub fn prepare(limits: SessionLimits, notify_socket: Option<PathBuf>) -> Self {
         let oom_score = OomScore::own().ok();
         if process::own_pid().raw() == 1 {
             // Needs CAP_SYS_RESOURCE, which few containers have.
@@ -77,7 +81,7 @@ impl Ground {
         if let Some(reason) = shortcoming.filter(|_| limits != SessionLimits::default()) {
             warn_of_no_limits(&reason);
         }
-        Self { limit: raise_descriptor_limit(), oom_score, cgroups: cgroups.ok() }
+        Self { limit: raise_descriptor_limit(), oom_score, cgroups: cgroups.ok(), notify_socket }
     }
 
     /// The API server's place: just before init where init could leave its
@@ -163,9 +167,9 @@ impl Session {
         capacity: Capacity,
         now: u64,
     ) -> io::Result<Self> {
-        let state = State { size, life: 0, stage: Stage::Ended, last_exit: None };
+        let state = State { size, life: 0, stage: Stage::Ended, last_exit: None, attention: Attention::default() };
         Ok(Self {
-            record: Record { id: SessionId::random(), name, spec, created_at: now, state },
+            record: Record { id: SessionId::random(), name, spec, created_at: now, ticket: Ticket::random(), state },
             machine: Machine { phase: Phase::Ended, terminal: Terminal::Closed },
             ring: RingWriter::create(capacity)?,
             leader: None,
@@ -198,7 +202,7 @@ impl Session {
     pub fn launch(&mut self, ground: &Ground) -> Result<(), SpawnFailure> {
         let failed = |stage, errno: Option<i32>| SpawnFailure { stage, errno: errno.unwrap_or(libc::EIO) };
         let id = self.record.id;
-        let mut program = env::program(&self.record.spec, id, &self.record.name, ground.limit)
+        let mut program = env::program(&self.record, ground.notify_socket.as_deref(), ground.limit)
             .map_err(|_| failed(SpawnStage::Exec, Some(libc::EINVAL)))?;
         let cgroup = ground.cgroups.as_ref().and_then(|cgroups| cgroups.create(id).ok());
         program.marks = Marks {

@@ -74,6 +74,7 @@ mod tests {
 
     use super::*;
     use crate::link::message::{Answer, Refusal, Request, Scope, ToInit, ToServer};
+    use crate::model::attention::{Attention, Ticket};
     use crate::model::id::{SessionId, SessionName};
     use crate::model::session::{Exit, ExitStatus, Record, Stage, State};
     use crate::model::signal::Signal;
@@ -131,19 +132,30 @@ mod tests {
     }
 
     prop_compose! {
+        fn attention()(
+            need in prop::option::of(".{0,60}"),
+            is_told in any::<bool>(),
+            is_stuck in any::<bool>(),
+        ) -> Attention {
+            Attention { need, is_told, is_stuck }
+        }
+    }
+
+    prop_compose! {
         fn state()(
             size in size(),
             life in any::<u32>(),
             stage in stage(),
             last_exit in prop::option::of(exit()),
+            attention in attention(),
         ) -> State {
-            State { size, life, stage, last_exit }
+            State { size, life, stage, last_exit, attention }
         }
     }
 
     prop_compose! {
         fn record()(name in name(), spec in spec(), created_at in any::<u64>(), state in state()) -> Record {
-            Record { id: SessionId::random(), name, spec, created_at, state }
+            Record { id: SessionId::random(), name, spec, created_at, ticket: Ticket::random(), state }
         }
     }
 
@@ -176,6 +188,7 @@ mod tests {
             Just(ToInit::Serving),
             Just(ToInit::Pong),
             any::<u64>().prop_map(ToInit::OomKills),
+            (any::<u32>(), attention()).prop_map(move |(life, a)| ToInit::Attention(id, life, a)),
             (any::<u64>(), request).prop_map(|(n, r)| ToInit::Request(n, r)),
         ]
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::attention::Attention;
 use crate::model::id::{SessionId, SessionName};
 use crate::model::session::{Record, State};
 use crate::model::settings::Settings;
@@ -12,7 +13,7 @@ use crate::model::spec::{SessionSpec, SpawnFailure, TerminalSize};
 use crate::model::sweep::{Cleaned, SweepReport, Totals};
 
 /// Changed whenever a message changes its meaning or shape.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 
 /// Without a push for so long, the server's alarm rings.
 pub const LIFE_SIGN: Duration = Duration::from_secs(3);
@@ -22,12 +23,14 @@ pub const LIFE_SIGN: Duration = Duration::from_secs(3);
 pub enum ToServer {
     /// First message, after the server has introduced itself. Descriptors: the
     /// nudge eventfd, the alarm to push ahead by [`LIFE_SIGN`], then the
-    /// listening sockets, TCP before Unix.
+    /// listening sockets: TCP, and those of `unix`.
     Hello {
         /// [`VERSION`] of the init that speaks.
         version: u16,
         /// How many servers this init has started before this one.
         restarts: u32,
+        /// The Unix sockets there are.
+        unix: UnixSockets,
         /// The command line, as far as the server needs it.
         settings: Box<Settings>,
     },
@@ -60,6 +63,15 @@ pub enum ToServer {
     Goodbye,
 }
 
+/// Which listening Unix sockets come with a hello, in this order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnixSockets {
+    /// For the API's clients.
+    pub api: bool,
+    /// For what sessions say of themselves.
+    pub notify: bool,
+}
+
 /// What the server tells init.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToInit {
@@ -72,6 +84,8 @@ pub enum ToInit {
     /// The container's count of OOM kills up to which each is explained: by a
     /// session leader's end, or by that of a process that was no leader.
     OomKills(u64),
+    /// What this life of a session wants of people, from now on.
+    Attention(SessionId, u32, Attention),
 }
 
 /// What became of a wish that was granted.

@@ -3,6 +3,7 @@
 //! Nothing here imports anything else of ours, so no two larger modules ever
 //! need each other only to share a small type.
 
+pub mod attention;
 pub mod forwarding;
 pub mod id;
 pub mod percent;

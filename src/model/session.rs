@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::attention::{Attention, Ticket};
 use super::id::{SessionId, SessionName};
 use super::spec::{SessionSpec, TerminalSize};
 
@@ -62,6 +63,8 @@ pub struct State {
     pub stage: Stage,
     /// The latest end of a life, if one has ended.
     pub last_exit: Option<Exit>,
+    /// What the present life wants of people.
+    pub attention: Attention,
 }
 
 /// Everything about a session that must outlive the API server.
@@ -75,6 +78,8 @@ pub struct Record {
     pub spec: SessionSpec,
     /// When the session was first asked for.
     pub created_at: UnixMillis,
+    /// By what its processes prove whose they are.
+    pub ticket: Ticket,
     /// What changes.
     pub state: State,
 }

@@ -48,6 +48,8 @@ pub struct Settings {
     pub session_command: Vec<String>,
     /// Where sessions start when a request names no directory.
     pub workspace: String,
+    /// Milliseconds without output after which a session counts as stuck, if any.
+    pub stuck_after_ms: Option<u64>,
     /// When init started, milliseconds since the Unix epoch.
     pub started_at: u64,
     /// Logging.

@@ -43,8 +43,10 @@ pub struct Greeting {
     pub alarm: OwnedFd,
     /// The listening TCP socket.
     pub tcp: OwnedFd,
-    /// The listening Unix socket.
+    /// The listening Unix socket of the API.
     pub unix: Option<OwnedFd>,
+    /// The listening Unix socket for what sessions say of themselves.
+    pub notify: Option<OwnedFd>,
 }
 
 /// Why a wish got no answer.
@@ -69,7 +71,7 @@ impl Link {
         let link = Self { socket, next: AtomicU64::new(1), waiting: Mutex::default() };
         link.send_bytes(&codec::introduction(VERSION)).await.map_err(|e| format!("the link broke: {e}"))?;
         let (message, fds) = link.receive().await?;
-        let ToServer::Hello { version, restarts, settings } = message else {
+        let ToServer::Hello { version, restarts, settings, unix } = message else {
             return Err("init's first message is no hello".into());
         };
         if version != VERSION {
@@ -79,7 +81,9 @@ impl Link {
         let (Some(nudge), Some(alarm), Some(tcp)) = (fds.next(), fds.next(), fds.next()) else {
             return Err("init's hello lacks descriptors".into());
         };
-        Ok((link, Greeting { settings: *settings, restarts, nudge, alarm, tcp, unix: fds.next() }))
+        let mut next = |is_there: bool| if is_there { fds.next() } else { None };
+        let (unix, notify) = (next(unix.api), next(unix.notify));
+        Ok((link, Greeting { settings: *settings, restarts, nudge, alarm, tcp, unix, notify }))
     }
 
     /// The next message that is not the answer to a wish.

@@ -4,6 +4,7 @@
 //! be killed at any moment. One thread: the work is moving bytes, and a second
 //! thread would cost memory in every container for nothing.
 
+pub mod attention;
 pub mod http;
 mod link;
 pub mod metrics;
@@ -84,7 +85,7 @@ async fn try_serve(link: OwnedFd) -> Result<(), String> {
         // How to log is part of the greeting.
         logging::start(LogLevel::Info, LogFormat::Json);
     })?;
-    let Greeting { settings, restarts, nudge, alarm, tcp, unix } = greeting;
+    let Greeting { settings, restarts, nudge, alarm, tcp, unix, notify } = greeting;
     tokio::spawn(show_life(alarm));
     let log = &settings.log;
     let _guard = match &log.dir {
@@ -117,7 +118,7 @@ async fn try_serve(link: OwnedFd) -> Result<(), String> {
     // Everything init has to say about the sessions of today comes before the
     // first connection is accepted.
     while !registry.take(link.receive().await?) {}
-    listen(&app, tcp, unix).map_err(|e| format!("cannot serve: {e}"))?;
+    listen(&app, tcp, unix, notify).map_err(|e| format!("cannot serve: {e}"))?;
     link.send(&ToInit::Serving).await?;
     tracing::info!(
         pid = std::process::id(),
@@ -127,6 +128,8 @@ async fn try_serve(link: OwnedFd) -> Result<(), String> {
     );
     tokio::spawn(registry::keep_pace(Arc::clone(&registry)));
     let monitoring = tokio::spawn(Arc::clone(&monitor).watch(Arc::clone(&registry)));
+    let stuck_after = app.settings.stuck_after_ms.map(Duration::from_millis);
+    tokio::spawn(attention::watch(Arc::clone(&registry), Arc::clone(&link), stuck_after));
     tokio::spawn(Watch::new(Arc::clone(&registry), monitor, Arc::clone(&link)).run());
     while !registry.has_goodbye() {
         registry.take(link.receive().await?);
@@ -150,13 +153,14 @@ async fn show_life(alarm: OwnedFd) {
     }
 }
 
-fn listen(app: &App, tcp: OwnedFd, unix: Option<OwnedFd>) -> io::Result<()> {
+fn listen(app: &App, tcp: OwnedFd, unix: Option<OwnedFd>, notify: Option<OwnedFd>) -> io::Result<()> {
     let router = http::router(app.clone());
     let listener = TcpListener::from_std(tcp.into())?;
     tokio::spawn(async move { axum::serve(listener, router).await });
-    if let Some(unix) = unix {
-        let router = http::router(app.clone());
-        let listener = UnixListener::from_std(unix.into())?;
+    let routers = [(unix, http::router(app.clone())), (notify, http::notify_router(app.clone()))];
+    for (socket, router) in routers {
+        let Some(socket) = socket else { continue };
+        let listener = UnixListener::from_std(socket.into())?;
         tokio::spawn(async move { axum::serve(listener, router).await });
     }
     Ok(())

@@ -17,6 +17,8 @@ use crate::model::sweep::Reason;
 pub enum Status {
     /// The program runs.
     Active,
+    /// It runs, and needs a person.
+    Waiting,
     /// It ended by a signal or with a code other than 0.
     Error,
     /// It ended with 0 or by request.
@@ -28,6 +30,7 @@ impl Status {
     #[must_use]
     pub fn of(record: &Record) -> Self {
         match (record.state.stage, record.state.last_exit) {
+            (Stage::Running { .. }, _) if record.state.attention.need.is_some() => Self::Waiting,
             (Stage::Starting | Stage::Running { .. }, _) => Self::Active,
             (Stage::Ended, Some(exit)) if exit.requested || exit.status == ExitStatus::Code(0) => Self::Stopped,
             (Stage::Ended, _) => Self::Error,
@@ -60,6 +63,9 @@ pub struct SessionView {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit_reason: Option<String>,
     pub needs_input: bool,
+    /// What a person is needed for, in the program's words where it has any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub needs_input_message: Option<String>,
     pub is_stuck: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_bytes: Option<u64>,
@@ -105,8 +111,9 @@ impl SessionView {
             exit_code: exit.and_then(exit_code),
             signal: exit.and_then(exit_signal),
             exit_reason: exit.map(|e| exit_reason(&e)),
-            needs_input: false,
-            is_stuck: false,
+            needs_input: record.state.attention.need.is_some(),
+            needs_input_message: record.state.attention.need.clone(),
+            is_stuck: record.state.attention.is_stuck,
             memory_bytes: used.memory,
             cpu_percent: used.cpu_percent.map(tenths),
             process_count: used.processes,

@@ -4,6 +4,7 @@
 
 mod support;
 
+mod attention;
 mod bad_command_line;
 mod bad_messages;
 mod bad_requests;

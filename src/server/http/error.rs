@@ -76,6 +76,13 @@ impl ApiError {
             .suggest("Choose another name, or leave it out to get a free one.")
     }
 
+    /// 401: no session has shown this ticket.
+    pub fn not_a_session() -> Self {
+        let message = "The request does not say of which session it comes";
+        Self::new(StatusCode::UNAUTHORIZED, "authentication", "UNAUTHORIZED", message)
+            .suggest("Run `quarterdeck notify` inside a session that was started by this quarterdeck.")
+    }
+
     /// 404: nothing there.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "NOT_FOUND", message)

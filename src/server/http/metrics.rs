@@ -102,12 +102,13 @@ const fn status_name(status: Status) -> &'static str {
     // A status that is added here belongs in the list below as well.
     match status {
         Status::Active => "active",
+        Status::Waiting => "waiting",
         Status::Error => "error",
         Status::Stopped => "stopped",
     }
 }
 
-const STATUSES: [Status; 3] = [Status::Active, Status::Error, Status::Stopped];
+const STATUSES: [Status; 4] = [Status::Active, Status::Waiting, Status::Error, Status::Stopped];
 
 fn sessions(text: &mut Exposition, sessions: &[SessionView], max: u32) {
     let mut by_status = text.gauge("quarterdeck_sessions", "Sessions by status.");

@@ -4,6 +4,7 @@ mod body;
 mod error;
 mod health;
 mod metrics;
+mod notify;
 mod page;
 mod sessions;
 mod sweep;
@@ -46,6 +47,20 @@ pub fn router(app: App) -> Router {
         .layer(axum::middleware::from_fn(security_headers))
         .layer(axum::middleware::from_fn_with_state(app.clone(), count_refusals))
         .with_state(app)
+}
+
+/// What a session may say of itself, and nothing else: the service of the
+/// socket that every process can reach.
+pub fn notify_router(app: App) -> Router {
+    Router::new()
+        .route("/notify", post(notify::notify))
+        .fallback(fallback_of_notify)
+        .method_not_allowed_fallback(method_not_allowed)
+        .with_state(app)
+}
+
+async fn fallback_of_notify(uri: Uri) -> Response {
+    ApiError::not_found(format!("Nothing is served at {}", uri.path())).into_response()
 }
 
 /// `/` is the page, and for a client that asks to upgrade the WebSocket.

@@ -9,9 +9,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::io::Interest;
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 pub use attachment::{Attachment, BeyondHead, Start};
 
+use super::attention::inbox::{Event, Inbox, is_report};
 use super::metrics::Metrics;
 use super::pace::{LINGER_AFTER_RESTART, Places};
 use super::resources::sessions::Usage;
@@ -42,6 +45,10 @@ pub struct Session {
     ends: Mutex<VecDeque<Exit>>,
     nudge: Arc<OwnedFd>,
     usage: Mutex<Usage>,
+    /// Wakes those who read along without a place of their own.
+    output: Notify,
+    /// News for the one who watches whether a person is needed.
+    pub inbox: Inbox,
     /// What the server counts, of all sessions together.
     pub metrics: Arc<Metrics>,
 }
@@ -82,6 +89,8 @@ impl Session {
             ends: Mutex::default(),
             nudge,
             usage: Mutex::default(),
+            output: Notify::new(),
+            inbox: Inbox::default(),
             metrics,
         };
         session.set_master(fds.next())?;
@@ -214,6 +223,19 @@ impl Session {
         self.hint.want_wake();
     }
 
+    /// Returns at the next output after [`Self::want_wake`], for who reads along
+    /// without being a client.
+    pub fn output(&self) -> Notified<'_> {
+        self.output.notified()
+    }
+
+    /// The process group in the foreground of the terminal, while it is open.
+    #[must_use]
+    pub fn foreground_group(&self) -> Option<i32> {
+        let master = lock(&self.master).clone()?;
+        pty::foreground_group(master.get_ref()).map(|group| group.raw())
+    }
+
     /// Passes init's rings on to the clients, until the registry ends it.
     pub async fn pump(session: Arc<Self>) {
         loop {
@@ -225,6 +247,7 @@ impl Session {
                 return;
             }
             lock(&session.places).wake_all();
+            session.output.notify_waiters();
         }
     }
 
@@ -256,6 +279,9 @@ impl Session {
         }
         let master = lock(&self.master).clone().ok_or(InputError::NotRunning)?;
         self.hint.set_typed_at(crate::logging::unix_millis());
+        if !is_report(bytes) {
+            self.inbox.put(Event::Typed);
+        }
         let mut written = 0;
         while written < bytes.len() {
             match tokio::time::timeout(patience, write_some(&master, &bytes[written..])).await {

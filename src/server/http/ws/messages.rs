@@ -83,6 +83,8 @@ pub enum ServerMessage {
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    #[serde(rename = "session.needsInput")]
+    NeedsInput { session_id: SessionId, message: String },
     #[serde(rename = "session.destroyed")]
     Destroyed { session_id: SessionId },
     #[serde(rename = "session.attached")]

@@ -17,6 +17,7 @@ use super::incoming::ack_beyond_sent;
 use super::messages::ServerMessage;
 use crate::model::id::SessionId;
 use crate::model::resources::MemoryLevel;
+use crate::model::session::Stage;
 use crate::model::sweep::Cleaned;
 use crate::server::App;
 use crate::server::http::health::{refusal_of_new_sessions, resource_state};
@@ -309,14 +310,18 @@ impl Outgoing {
         let (session_id, state) = (entry.record.id, &entry.record.state);
         let mut messages = vec![ServerMessage::Updated { session: view(entry) }];
         let status = Status::of(&entry.record);
-        if status != Status::of(&before.record) {
+        let (attention, attention_before) = (&state.attention, &before.record.state.attention);
+        if status != Status::of(&before.record) || attention.is_stuck != attention_before.is_stuck {
             messages.push(ServerMessage::Status {
                 session_id,
                 status,
                 last_activity: last_activity(&entry.record, &entry.session),
-                is_stuck: false,
-                reason: state.last_exit.as_ref().filter(|_| status != Status::Active).map(exit_reason),
+                is_stuck: attention.is_stuck,
+                reason: state.last_exit.as_ref().filter(|_| state.stage == Stage::Ended).map(exit_reason),
             });
+        }
+        if let Some(message) = attention.need.clone().filter(|_| attention.need != attention_before.need) {
+            messages.push(ServerMessage::NeedsInput { session_id, message });
         }
         let is_attached = self.channels.iter().any(|c| c.session_id() == session_id);
         if is_attached && state.size != before.record.state.size {
