@@ -73,8 +73,9 @@ fn the_environment_is_inits_own_with_what_a_terminal_needs() {
     assert!(seen.contains_key("PATH"), "{seen:#?}");
     // Init's own settings may hold secrets and would configure an init inside.
     let ours: Vec<_> = seen.keys().filter(|name| name.starts_with("QUARTERDECK_")).collect();
-    let harmless = ["QUARTERDECK_SESSION_ID", "QUARTERDECK_SESSION_NAME"];
-    assert!(ours.iter().all(|name| harmless.contains(&name.as_str())), "{ours:?}");
+    let harmless =
+        ["SESSION_ID", "SESSION_NAME", "NOTIFY_SOCKET", "NOTIFY_TOKEN"].map(|name| format!("QUARTERDECK_{name}"));
+    assert!(ours.iter().all(|name| harmless.contains(name)), "{ours:?}");
 }
 
 #[test]
