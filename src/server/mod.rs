@@ -17,6 +17,7 @@ pub mod view;
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ use crate::model::settings::{LogFormat, LogLevel, Settings};
 use link::{Greeting, Link};
 use registry::Registry;
 use resources::monitor::Monitor;
-use resources::sessions::Watch;
+use resources::sessions::{Processes, Watch, init_pid};
 
 /// How long clients get to take the last bytes after goodbye.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -43,6 +44,8 @@ pub struct App {
     pub registry: Arc<Registry>,
     /// What the container uses.
     pub monitor: Arc<Monitor>,
+    /// Who runs in a session.
+    pub processes: Arc<Processes>,
     /// From init's command line.
     pub settings: Arc<Settings>,
     /// How many servers came before this one.
@@ -111,6 +114,7 @@ async fn try_serve(link: OwnedFd) -> Result<(), String> {
         link: Arc::clone(&link),
         registry: Arc::clone(&registry),
         monitor: Arc::clone(&monitor),
+        processes: Arc::new(Processes::new(Path::new("/"), init_pid())),
         settings: Arc::new(settings),
         restarts,
     };

@@ -25,6 +25,7 @@ mod main_start;
 mod main_terminal;
 mod metrics;
 mod out_of_memory;
+mod processes;
 mod real_programs;
 mod reconnect;
 mod regressions;

@@ -6,6 +6,7 @@ mod health;
 mod metrics;
 mod notify;
 mod page;
+mod processes;
 mod sessions;
 mod sweep;
 mod terminal;
@@ -42,6 +43,7 @@ pub fn router(app: App) -> Router {
         .route("/api/sessions/{id}/signal", post(terminal::signal))
         .route("/api/sessions/{id}/resize", post(terminal::resize))
         .route("/api/sessions/{id}/output", get(terminal::output))
+        .route("/api/sessions/{id}/processes", get(processes::list))
         .fallback(fallback)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(axum::middleware::from_fn(security_headers))

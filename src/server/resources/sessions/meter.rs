@@ -9,7 +9,7 @@ use super::tree::Running;
 
 /// The shortest time that a share of CPU is told of: the kernel counts in
 /// steps of 10 ms.
-const CPU_SPAN: Duration = Duration::from_millis(400);
+pub const CPU_SPAN: Duration = Duration::from_millis(400);
 
 /// What a session uses, and what became of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -4,7 +4,9 @@
 //! no session runs. A session with a cgroup of its own is asked as a whole.
 
 mod blame;
+mod command;
 mod group;
+mod listing;
 mod meter;
 mod process;
 mod tally;
@@ -24,10 +26,12 @@ use crate::model::session::Stage;
 use crate::server::link::Link;
 use crate::server::registry::{Entry, Registry, Snapshot};
 use blame::{Evidence, Loss, Verdict};
+pub use listing::{Listed, Processes};
 pub use meter::Usage;
 use meter::{Meter, boot_ticks};
 use tally::Moment;
-use tree::{Running, Walker};
+pub use tree::Running;
+use tree::Walker;
 
 /// Between two looks.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -77,9 +81,7 @@ impl Watch {
     /// Knows nobody yet.
     #[must_use]
     pub fn new(registry: Arc<Registry>, monitor: Arc<Monitor>, link: Arc<Link>) -> Self {
-        // Init starts the server, and is the parent of every session.
-        let init = rustix::process::getppid().map_or(1, |pid| pid.as_raw_nonzero().get());
-        let mut walker = Walker::new(Path::new("/"), init);
+        let mut walker = Walker::new(Path::new("/"), init_pid());
         let earlier = Moment { ticks: boot_ticks(), last_pid: walker.last_pid() };
         let accounted = *monitor.oom_kills().borrow();
         Self {
@@ -268,6 +270,12 @@ impl Watch {
             );
         }
     }
+}
+
+/// Init starts the server, and is the parent of every session.
+#[must_use]
+pub fn init_pid() -> i32 {
+    rustix::process::getppid().map_or(1, |pid| pid.as_raw_nonzero().get())
 }
 
 /// The session with its first process, if it has one.

@@ -37,8 +37,16 @@ impl Spent {
 pub struct Stat {
     /// Its parent.
     pub parent: i32,
+    /// Its process group.
+    pub group: i32,
     /// Its kernel session, `setsid(2)`.
     pub kernel_session: i32,
+    /// The device number of its terminal; 0 without one.
+    pub terminal: i32,
+    /// The process group that has the keyboard of that terminal.
+    pub foreground: i32,
+    /// What it is doing, as one letter.
+    pub state: char,
     /// Ended as a whole: a first thread may end before the others.
     pub is_dead: bool,
     /// Threads it has.
@@ -61,10 +69,15 @@ impl Stat {
         let get = |at: usize| fields.get(at).and_then(|field| number(field));
         let id = |at: usize| fields.get(at).and_then(|field| field.parse::<i32>().ok());
         let threads = u32::try_from(get(17)?).ok()?;
+        let state = fields.first()?.chars().next()?;
         Some(Self {
             parent: id(1)?,
+            group: id(2)?,
             kernel_session: id(3)?,
-            is_dead: matches!(*fields.first()?, "Z" | "X") && threads <= 1,
+            terminal: id(4)?,
+            foreground: id(5)?,
+            state,
+            is_dead: matches!(state, 'Z' | 'X') && threads <= 1,
             threads,
             start: get(19)?,
             resident: get(21)?,
@@ -118,6 +131,19 @@ impl ProcReader {
         let Some(text) = self.read(&format!("{pid}/status")) else { return 0 };
         let bytes = |name| meminfo(text, name).unwrap_or(0);
         bytes("RssAnon") + bytes("RssShmem")
+    }
+
+    /// The words it was started with, none for one that has ended.
+    pub fn words(&mut self, pid: i32) -> Vec<u8> {
+        let file = File::open(self.dir.join(format!("{pid}/cmdline")));
+        let len = file.and_then(|mut file| file.read(&mut self.buffer)).unwrap_or(0);
+        self.buffer.get(..len).unwrap_or_default().to_vec()
+    }
+
+    /// The name of its program, at most 15 bytes, `proc_pid_comm(5)`.
+    #[must_use]
+    pub fn name(&self, pid: i32) -> Vec<u8> {
+        fs::read(self.dir.join(format!("{pid}/comm"))).unwrap_or_default()
     }
 
     /// Adds the children of a process with so many threads to `found`. Each
@@ -180,6 +206,7 @@ mod tests {
         let line = "7 (a) Z 1 (b) S 3 4 5 6 -1 0 10 20 1 2 30 40 50 60 20 0 2 0 999 4096 77 3\n";
         let stat = Stat::parse(line).expect("a stat line");
         assert_eq!((stat.parent, stat.kernel_session, stat.is_dead, stat.threads, stat.start), (3, 5, false, 2, 999));
+        assert_eq!((stat.state, stat.group, stat.terminal, stat.foreground), ('S', 4, 6, -1));
         assert_eq!(stat.resident, 77);
         assert_eq!(stat.own, Spent { ticks: 70, faults: 11 });
         assert_eq!(stat.waited, Spent { ticks: 110, faults: 22 });

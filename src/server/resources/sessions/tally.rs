@@ -161,7 +161,11 @@ mod tests {
         let spent = |ticks| Spent { ticks, faults: 0 };
         let stat = Stat {
             parent,
+            group: 1,
             kernel_session: 1,
+            terminal: 0,
+            foreground: -1,
+            state: 'S',
             is_dead: false,
             threads: 1,
             start: 10,

@@ -18,11 +18,11 @@ use crate::sys::tag::Tag;
 const STINT: usize = 32;
 
 /// A session that runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Running {
     /// Its identity, of which its tag is made.
     pub id: SessionId,
-    /// Its first process.
+    /// Its first process, or -1 if it has none.
     pub leader: i32,
 }
 
