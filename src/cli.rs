@@ -57,10 +57,13 @@ pub struct InitArgs {
     /// Program of a session that names none [default: claude if on PATH, else $SHELL, else /bin/sh]
     #[arg(long, env = "QUARTERDECK_SESSION_COMMAND", value_name = "COMMAND")]
     pub session_command: Option<CommandLine>,
+    /// Runs when a session of the session command is resumed [default: claude with --continue; others as they are]
+    #[arg(long, env = "QUARTERDECK_RESUME_COMMAND", value_name = "COMMAND")]
+    pub resume_command: Option<CommandLine>,
     /// Where sessions start [default: /workspace if present, else the working directory]
     #[arg(long, env = "QUARTERDECK_WORKSPACE", value_name = "DIR")]
     pub workspace: Option<PathBuf>,
-    /// Private files [default: /var/lib/quarterdeck as root, else $XDG_STATE_HOME/quarterdeck]
+    /// Private files that outlive the container, in a volume [default: /var/lib/quarterdeck as root, else $XDG_STATE_HOME/quarterdeck]
     #[arg(long, env = "QUARTERDECK_STATE_DIR", value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
     /// Also write the API server's log as JSON files here, one a day, 7 kept
@@ -330,6 +333,7 @@ mod tests {
             (&["init", "--log-level", "loud"], "loud"),
             (&["init", "--session-command", ""], "empty"),
             (&["init", "--session-command", "a 'b"], "quote"),
+            (&["init", "--resume-command", " "], "empty"),
             (&["init", "--memory-limit", "12"], "1MiB"),
             (&["init", "--warn-percent", "101"], "100"),
             (&["init", "--critical-percent", "0"], "0.1"),

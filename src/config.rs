@@ -42,6 +42,8 @@ pub struct Config {
     pub standing: Standing,
     /// Whether to tell of every orphan reaped.
     pub warn_on_reap: bool,
+    /// What a resume runs instead of the session command, if told.
+    pub resume_command: Option<Vec<String>>,
     /// What one session may use.
     pub session_limits: SessionLimits,
     /// What the server gets to know.
@@ -150,7 +152,7 @@ impl Config {
     /// # Errors
     /// A directory that does not exist, or can't be found out.
     fn decide(args: InitArgs, now: u64) -> Result<Self, ConfigError> {
-        let state_dir = args.state_dir.or_else(default_state_dir);
+        let state_dir = args.state_dir.or_else(default_state_dir).map(absolute);
         if args.warn_percent >= args.critical_percent {
             return Err(ConfigError(format!(
                 "--warn-percent {} must be below --critical-percent {}",
@@ -167,6 +169,7 @@ impl Config {
             stop_grace: args.stop_grace,
             shutdown_grace: args.shutdown_grace,
             sweep_interval: args.sweep_interval,
+            resume_command: args.resume_command.map(|CommandLine(words)| words),
             session_limits: SessionLimits {
                 memory: args.session_memory_max.map(|size| size.as_u64()),
                 pids: args.session_pids_max,
@@ -180,6 +183,7 @@ impl Config {
                 session_command: session_command(args.session_command),
                 workspace: workspace(args.workspace.as_deref())?,
                 stuck_after_ms: u64::try_from(args.stuck_after.as_millis()).ok().filter(|ms| *ms > 0),
+                state_dir,
                 started_at: now,
                 log: LogSettings {
                     level: args.log_level.into(),
@@ -211,6 +215,11 @@ fn default_state_dir() -> Option<PathBuf> {
     }
     let base = env_dir("XDG_STATE_HOME").or_else(|| env_dir("HOME").map(|home| home.join(".local/state")))?;
     Some(base.join("quarterdeck"))
+}
+
+/// The server must find the same place whatever its working directory is.
+fn absolute(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
 }
 
 /// The places for the Unix socket, best first.

@@ -6,15 +6,15 @@
 //! may add rolling files, which need a thread of their own, so init has none.
 
 use std::fmt::Debug;
-use std::io::Write;
-use std::path::Path;
-use std::sync::Mutex;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
-use time::OffsetDateTime;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
+use time::{OffsetDateTime, PrimitiveDateTime};
 use tracing::field::{Field, Visit};
 use tracing::span;
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -38,6 +38,13 @@ pub fn iso_time(unix_millis: u64) -> String {
     moment.format(ISO_MILLIS).unwrap_or_default()
 }
 
+/// The moment that [`iso_time`] wrote; none before the epoch.
+#[must_use]
+pub fn parse_iso_time(text: &str) -> Option<u64> {
+    let moment = PrimitiveDateTime::parse(text, ISO_MILLIS).ok()?.assume_utc();
+    u64::try_from(moment.unix_timestamp_nanos() / 1_000_000).ok()
+}
+
 /// Milliseconds since the Unix epoch, now.
 #[must_use]
 pub fn unix_millis() -> u64 {
@@ -55,19 +62,53 @@ pub fn start(level: LogLevel, format: LogFormat) {
 ///
 /// # Errors
 /// What creating the directory or the first file returns.
-pub fn start_with_files(level: LogLevel, format: LogFormat, dir: &Path) -> Result<WorkerGuard, String> {
+pub fn start_with_files(level: LogLevel, format: LogFormat, dir: &Path) -> Result<(LogFiles, WorkerGuard), String> {
+    let files = LogFiles { dir: dir.to_owned(), file: Arc::new(Mutex::new(open_files(dir)?)) };
+    let (file, guard) = tracing_appender::non_blocking(files.clone());
+    let file = Some(Mutex::new(file));
+    install(Lines { level: level_of(level), format, stderr: LogFd::stderr(), dropped: AtomicU64::new(0), file });
+    Ok((files, guard))
+}
+
+fn open_files(dir: &Path) -> Result<RollingFileAppender, String> {
     std::fs::create_dir_all(dir).map_err(|e| format!("cannot create the log directory {}: {e}", dir.display()))?;
-    let files = RollingFileAppender::builder()
+    RollingFileAppender::builder()
         .rotation(Rotation::DAILY)
         .filename_prefix("quarterdeck")
         .filename_suffix("log")
         .max_log_files(FILES_KEPT)
         .build(dir)
-        .map_err(|e| format!("cannot write log files in {}: {e}", dir.display()))?;
-    let (file, guard) = tracing_appender::non_blocking(files);
-    let file = Some(Mutex::new(file));
-    install(Lines { level: level_of(level), format, stderr: LogFd::stderr(), dropped: AtomicU64::new(0), file });
-    Ok(guard)
+        .map_err(|e| format!("cannot write log files in {}: {e}", dir.display()))
+}
+
+/// The daily files, wherever their directory is now.
+#[derive(Clone, Debug)]
+pub struct LogFiles {
+    dir: PathBuf,
+    file: Arc<Mutex<RollingFileAppender>>,
+}
+
+impl LogFiles {
+    /// Opens today's file anew: the one that was written so far may have been
+    /// moved away.
+    ///
+    /// # Errors
+    /// What failed; the file is written on wherever it is now.
+    pub fn reopen(&self) -> Result<(), String> {
+        let file = open_files(&self.dir)?;
+        *self.file.lock().unwrap_or_else(PoisonError::into_inner) = file;
+        Ok(())
+    }
+}
+
+impl Write for LogFiles {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner).write(line)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner).flush()
+    }
 }
 
 fn install(lines: Lines) {
@@ -244,6 +285,16 @@ mod tests {
     fn times_have_milliseconds_and_end_in_z() {
         assert_eq!(iso_time(0), "1970-01-01T00:00:00.000Z");
         assert_eq!(iso_time(1_700_000_000_123), "2023-11-14T22:13:20.123Z");
+    }
+
+    #[test]
+    fn a_written_time_is_read_again() {
+        for millis in [0, 1, 1_700_000_000_123, 253_402_300_799_999] {
+            assert_eq!(parse_iso_time(&iso_time(millis)), Some(millis));
+        }
+        for text in ["", "1969-12-31T23:59:59.999Z", "2023-11-14T22:13:20Z", "2023-02-30T00:00:00.000Z", "now"] {
+            assert_eq!(parse_iso_time(text), None, "{text}");
+        }
     }
 
     #[test]

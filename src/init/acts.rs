@@ -64,7 +64,8 @@ impl Init {
         let Some(leader) = session.leader else { return };
         session.record.state.life += 1;
         session.record.state.attention = Attention::default();
-        session.record.state.stage = Stage::Running { pid: leader.raw().unsigned_abs(), since: unix_millis() };
+        session.record.state.stage = Stage::Running { pid: leader.raw().unsigned_abs() };
+        session.record.state.started_at = Some(unix_millis());
         let starter = session.starter.take();
         self.server.send(&ToServer::Session(Box::new(session.record.clone())), &session.fds());
         tracing::info!(sessionId = %id, name = %session.record.name, pid = leader.raw(), "Session started");
@@ -80,7 +81,7 @@ impl Init {
         let starter = session.starter.take();
         session.leader = None;
         session.close_terminal();
-        session.record.state.stage = Stage::Ended;
+        session.record.state.stage = session.resting;
         self.feed(id, Input::Refused);
         let Some(session) = self.table.get_mut(id) else { return };
         session.machine = Machine { phase: Phase::Ended, terminal: Terminal::Closed };
@@ -107,12 +108,14 @@ impl Init {
         session.rest_until = None;
         session.record.state.stage = Stage::Ended;
         session.record.state.attention = Attention::default();
+        let at_shutdown = self.shutdown.has_begun();
         let out_of_memory = session.ended_for_memory(status, self.oom_kills.as_mut());
         session.record.state.last_exit = Some(Exit {
             life: session.record.state.life,
             status,
             at: unix_millis(),
             requested: session.stop_requested,
+            at_shutdown,
             out_of_memory,
             drained_at: None,
         });

@@ -20,11 +20,13 @@ const PRIVATE_PREFIX: &[u8] = b"QUARTERDECK_";
 /// PATH when the container sets none: Debian's default for a login.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Makes the kernel's form of a session's program.
+/// Makes the kernel's form of a session's program, which is `command` in the
+/// place and the environment that the spec says.
 ///
 /// # Errors
 /// A text with a NUL byte, which [`SessionSpec::check`] refuses before.
 pub fn program(
+    command: &[String],
     record: &Record,
     notify_socket: Option<&Path>,
     limit: DescriptorLimit,
@@ -34,8 +36,8 @@ pub fn program(
     let path = variables.get(b"PATH".as_slice()).cloned().unwrap_or_default();
     let envp = variables.into_iter().map(|(name, value)| CString::new([name, value].join(&b'=')));
     Ok(Program {
-        candidates: candidates(spec.command.first().map_or(b"", |word| word.as_bytes()), &path)?,
-        argv: spec.command.iter().map(|word| CString::new(word.as_str())).collect::<Result<_, _>>()?,
+        candidates: candidates(command.first().map_or(b"", |word| word.as_bytes()), &path)?,
+        argv: command.iter().map(|word| CString::new(word.as_str())).collect::<Result<_, _>>()?,
         envp: envp.collect::<Result<_, _>>()?,
         cwd: Some(CString::new(spec.cwd.as_str())?),
         limit,
@@ -95,7 +97,7 @@ mod tests {
     fn made(own: &[(&str, &str)], env: &[(&str, &str)]) -> Variables {
         let own: Vec<(OsString, OsString)> = own.iter().map(|(n, v)| (n.into(), v.into())).collect();
         let env = env.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-        let spec = SessionSpec { command: vec!["x".into()], cwd: "/w".into(), env };
+        let spec = SessionSpec { command: vec!["x".into()], cwd: "/w".into(), env, is_session_command: false };
         let record = Record {
             id: SessionId::random(),
             name: SessionName::numbered(1),
@@ -105,6 +107,7 @@ mod tests {
             state: State {
                 size: TerminalSize::DEFAULT,
                 life: 0,
+                started_at: None,
                 stage: Stage::Ended,
                 last_exit: None,
                 attention: Attention::default(),

@@ -53,6 +53,9 @@ pub struct Init {
     pub(super) main: Option<MainCommand>,
     /// Whether a signal has asked for the end.
     pub(super) is_end_asked: bool,
+    /// Whether the sessions of the state file are all in the table; from then
+    /// on the table is the truth.
+    pub(super) is_restored: bool,
     /// How init ends.
     pub(super) exit: Exit,
     signals: Signals,
@@ -98,6 +101,7 @@ impl Init {
         Ok(Self {
             main,
             is_end_asked: false,
+            is_restored: false,
             exit: Exit::Success,
             inspector: Inspector::new(),
             sweeper: Sweeper::new(now, config.sweep_interval),
@@ -232,10 +236,8 @@ impl Init {
                     self.inspector.want_sweep(None);
                     self.server.send(&ToServer::Cycle, &[]);
                 }
-
-                // Nothing to read again in this version; caught all the same,
-                // so that it never ends init.
-                Some(Meaning::Hangup) | None => {}
+                Some(Meaning::Hangup) => self.server.send(&ToServer::ReopenLogs, &[]),
+                None => {}
             }
         }
     }
@@ -316,6 +318,7 @@ impl Init {
                     self.server.replace(&format!("it speaks link version {other}, this init {VERSION}"));
                     return;
                 }
+                FromServer::Message(ToInit::Restored) => self.is_restored = true,
                 FromServer::Message(ToInit::Serving) => {
                     self.server.is_serving(Instant::now());
                     tracing::info!(restarts = self.server.restarts(), "API server ready");
@@ -404,6 +407,7 @@ impl Init {
             version: VERSION,
             restarts: self.server.restarts(),
             unix: self.listeners.unix_sockets(),
+            is_restored: self.is_restored,
             settings: Box::new(self.config.settings.clone()),
         };
         // The server can't be without its descriptors; it is started again.

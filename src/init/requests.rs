@@ -8,10 +8,13 @@ use super::session::Session;
 use crate::link::message::{Answer, Refusal, Request, Scope, ToServer};
 use crate::logging::unix_millis;
 use crate::model::id::{SessionId, SessionName};
-use crate::model::session::Stage;
+use crate::model::session::{Record, Stage};
 use crate::model::signal::Signal;
 use crate::model::spec::{SessionSpec, SpawnFailure, SpawnStage, TerminalSize};
 use crate::sys::{process, pty};
+
+/// Most sessions that a state file may bring back, whatever the limit is now.
+const RESTORED_MAX: u32 = 1024;
 
 /// An answer now, or one that another event will give.
 type Decision = Result<Option<SessionId>, Refusal>;
@@ -21,6 +24,7 @@ impl Init {
     pub(super) fn decide(&mut self, number: u64, request: Request) {
         let decision = match request {
             Request::Create { name, spec, size } => self.create(number, name, spec, size),
+            Request::Restore { record, output_end } => self.restore(*record, output_end),
             Request::Resume(id) => self.resume(number, id),
             Request::Remove(id) => self.remove(number, id),
             Request::Signal(id, signal, scope) => self.signal(number, id, signal, scope),
@@ -44,7 +48,8 @@ impl Init {
             let errno = e.raw_os_error().unwrap_or(libc::ENOMEM);
             Refusal::SpawnFailed(SpawnFailure { stage: SpawnStage::Resources, errno })
         })?;
-        session.launch(&self.ground).map_err(Refusal::SpawnFailed)?;
+        let command = session.record.spec.command.clone();
+        session.launch(&command, &self.ground).map_err(Refusal::SpawnFailed)?;
         session.starter = Some(number);
         self.table.add(session);
         Ok(None)
@@ -65,9 +70,33 @@ impl Init {
             }
             _ => return Err(Refusal::AlreadyRunning),
         }
-        session.launch(&self.ground).map_err(Refusal::SpawnFailed)?;
+        let command = session.record.spec.resumed(self.config.resume_command.as_deref());
+        session.launch(&command, &self.ground).map_err(Refusal::SpawnFailed)?;
         session.starter = Some(number);
         Ok(None)
+    }
+
+    /// A session of the container's earlier life counts towards the limit, but
+    /// is not refused for it: that would lose it.
+    fn restore(&mut self, record: Record, output_end: u64) -> Decision {
+        let id = record.id;
+        if self.table.get(id).is_some() {
+            return Ok(Some(id));
+        }
+        if self.is_restored {
+            return Err(Refusal::Invalid("the sessions of the state file are restored already".into()));
+        }
+        if !matches!(record.state.stage, Stage::Idle { .. }) {
+            return Err(Refusal::Invalid("a session can't be restored with a program".into()));
+        }
+        record.spec.check().map_err(|e| Refusal::Invalid(e.to_string()))?;
+        self.table.admit(Some(record.name.clone()), RESTORED_MAX)?;
+        let session = Session::restored(record, self.config.scrollback)
+            .map_err(|e| Refusal::Kernel(e.raw_os_error().unwrap_or(libc::ENOMEM)))?;
+        self.server.send(&ToServer::Session(Box::new(session.record.clone())), &session.fds());
+        tracing::debug!(sessionId = %id, name = %session.record.name, outputEnd = output_end, "Session restored");
+        self.table.add(session);
+        Ok(Some(id))
     }
 
     /// The end that a resume has waited for.

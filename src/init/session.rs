@@ -109,6 +109,8 @@ pub type RequestNumber = u64;
 pub struct Session {
     /// What the world may know of it.
     pub record: Record,
+    /// The stage to go back to when a start fails.
+    pub resting: Stage,
     /// Where its program is in its life.
     pub machine: Machine,
     /// Its output.
@@ -167,9 +169,32 @@ impl Session {
         capacity: Capacity,
         now: u64,
     ) -> io::Result<Self> {
-        let state = State { size, life: 0, stage: Stage::Ended, last_exit: None, attention: Attention::default() };
+        let attention = Attention::default();
+        let state = State { size, life: 0, started_at: None, stage: Stage::Ended, last_exit: None, attention };
+        let (id, ticket) = (SessionId::random(), Ticket::random());
+        Self::of(Record { id, name, spec, created_at: now, ticket, state }, capacity)
+    }
+
+    /// Takes in a session of the container's earlier life. The output of that
+    /// is the server's; what it never got can't be waited for any more.
+    ///
+    /// # Errors
+    /// What making the ring returns.
+    pub fn restored(record: Record, capacity: Capacity) -> io::Result<Self> {
+        let mut session = Self::of(record, capacity)?;
+        session.record.ticket = Ticket::random();
+        session.record.state.attention = Attention::default();
+        let head = session.ring.head();
+        if let Some(exit) = &mut session.record.state.last_exit {
+            exit.drained_at = Some(exit.drained_at.map_or(head, |at| at.min(head)));
+        }
+        Ok(session)
+    }
+
+    fn of(record: Record, capacity: Capacity) -> io::Result<Self> {
         Ok(Self {
-            record: Record { id: SessionId::random(), name, spec, created_at: now, ticket: Ticket::random(), state },
+            resting: record.state.stage,
+            record,
             machine: Machine { phase: Phase::Ended, terminal: Terminal::Closed },
             ring: RingWriter::create(capacity)?,
             leader: None,
@@ -195,14 +220,14 @@ impl Session {
         })
     }
 
-    /// Opens a terminal and forks the program into it.
+    /// Opens a terminal and forks `command` into it.
     ///
     /// # Errors
     /// The stage that failed; the session is as before.
-    pub fn launch(&mut self, ground: &Ground) -> Result<(), SpawnFailure> {
+    pub fn launch(&mut self, command: &[String], ground: &Ground) -> Result<(), SpawnFailure> {
         let failed = |stage, errno: Option<i32>| SpawnFailure { stage, errno: errno.unwrap_or(libc::EIO) };
         let id = self.record.id;
-        let mut program = env::program(&self.record, ground.notify_socket.as_deref(), ground.limit)
+        let mut program = env::program(command, &self.record, ground.notify_socket.as_deref(), ground.limit)
             .map_err(|_| failed(SpawnStage::Exec, Some(libc::EINVAL)))?;
         let cgroup = ground.cgroups.as_ref().and_then(|cgroups| cgroups.create(id).ok());
         program.marks = Marks {
@@ -225,7 +250,7 @@ impl Session {
         self.drain_since = None;
         self.kill_rounds = 0;
         self.rest_until = None;
-        self.record.state.stage = Stage::Starting;
+        self.resting = std::mem::replace(&mut self.record.state.stage, Stage::Starting);
         Ok(())
     }
 

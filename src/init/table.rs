@@ -94,7 +94,8 @@ mod tests {
     fn with(names: &[&str]) -> Table {
         let mut table = Table::default();
         for name in names {
-            let spec = SessionSpec { command: vec!["x".into()], cwd: "/".into(), env: vec![] };
+            let (command, cwd) = (vec!["x".into()], "/".into());
+            let spec = SessionSpec { command, cwd, env: vec![], is_session_command: false };
             let name = SessionName::try_from((*name).to_owned()).unwrap();
             table.add(Session::new(name, spec, TerminalSize::DEFAULT, Capacity::at_least(0), 0).unwrap());
         }

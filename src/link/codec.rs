@@ -97,8 +97,9 @@ mod tests {
             command in prop::collection::vec(".{0,40}", 1..5),
             cwd in "/.{0,40}",
             env in prop::collection::vec(("[A-Z]{1,8}", ".{0,30}"), 0..5),
+            is_session_command in any::<bool>(),
         ) -> SessionSpec {
-            SessionSpec { command, cwd, env }
+            SessionSpec { command, cwd, env, is_session_command }
         }
     }
 
@@ -113,8 +114,9 @@ mod tests {
     fn stage() -> impl Strategy<Value = Stage> {
         prop_oneof![
             Just(Stage::Starting),
-            (any::<u32>(), any::<u64>()).prop_map(|(pid, since)| Stage::Running { pid, since }),
+            any::<u32>().prop_map(|pid| Stage::Running { pid }),
             Just(Stage::Ended),
+            any::<u64>().prop_map(|last_activity| Stage::Idle { last_activity }),
         ]
     }
 
@@ -124,10 +126,11 @@ mod tests {
             status in status(),
             at in any::<u64>(),
             requested in any::<bool>(),
+            at_shutdown in any::<bool>(),
             out_of_memory in any::<bool>(),
             drained_at in any::<Option<u64>>(),
         ) -> Exit {
-            Exit { life, status, at, requested, out_of_memory, drained_at }
+            Exit { life, status, at, requested, at_shutdown, out_of_memory, drained_at }
         }
     }
 
@@ -145,11 +148,12 @@ mod tests {
         fn state()(
             size in size(),
             life in any::<u32>(),
+            started_at in any::<Option<u64>>(),
             stage in stage(),
             last_exit in prop::option::of(exit()),
             attention in attention(),
         ) -> State {
-            State { size, life, stage, last_exit, attention }
+            State { size, life, started_at, stage, last_exit, attention }
         }
     }
 
@@ -183,9 +187,12 @@ mod tests {
             Just(Request::Remove(id)),
             signal().prop_map(move |s| Request::Signal(id, s, Scope::Session)),
             size().prop_map(move |s| Request::Resize(id, s)),
+            (record(), any::<u64>())
+                .prop_map(|(record, output_end)| Request::Restore { record: Box::new(record), output_end }),
         ];
         prop_oneof![
             Just(ToInit::Serving),
+            Just(ToInit::Restored),
             Just(ToInit::Pong),
             any::<u64>().prop_map(ToInit::OomKills),
             (any::<u32>(), attention()).prop_map(move |(life, a)| ToInit::Attention(id, life, a)),
@@ -203,6 +210,7 @@ mod tests {
             (any::<u64>(), refusal()).prop_map(|(n, r)| ToServer::Reply(n, Err(r))),
             any::<u64>().prop_map(move |n| ToServer::Reply(n, Ok(Answer::Session(id)))),
             any::<u64>().prop_map(|grace_ms| ToServer::ShuttingDown { grace_ms }),
+            Just(ToServer::ReopenLogs),
             Just(ToServer::Goodbye),
         ]
     }
@@ -250,7 +258,8 @@ mod tests {
 
     #[test]
     fn a_message_over_the_limit_is_refused_not_cut() {
-        let spec = SessionSpec { command: vec!["x".repeat(MESSAGE_MAX)], cwd: "/".into(), env: vec![] };
+        let (command, cwd) = (vec!["x".repeat(MESSAGE_MAX)], "/".into());
+        let spec = SessionSpec { command, cwd, env: vec![], is_session_command: false };
         let request = ToInit::Request(1, Request::Create { name: None, spec, size: TerminalSize::DEFAULT });
         assert!(matches!(encode(&request), Err(CodecError::TooLong(_))));
     }

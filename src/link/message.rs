@@ -31,6 +31,9 @@ pub enum ToServer {
         restarts: u32,
         /// The Unix sockets there are.
         unix: UnixSockets,
+        /// Whether the sessions of the container's earlier life are all known
+        /// to init; until then the server reads them from the state file.
+        is_restored: bool,
         /// The command line, as far as the server needs it.
         settings: Box<Settings>,
     },
@@ -52,6 +55,8 @@ pub enum ToServer {
     Swept(Totals),
     /// Somebody asked for a whole look at the resources now.
     Cycle,
+    /// Log files may have been moved away: open them again.
+    ReopenLogs,
     /// Say [`ToInit::Pong`], to show that you work.
     Ping,
     /// The shutdown has begun; sessions get this long.
@@ -59,7 +64,7 @@ pub enum ToServer {
         /// Milliseconds.
         grace_ms: u64,
     },
-    /// Everything is ended: flush and exit.
+    /// Everything is ended: save the state, flush and exit.
     Goodbye,
 }
 
@@ -75,6 +80,10 @@ pub struct UnixSockets {
 /// What the server tells init.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToInit {
+    /// Every session of the state file was offered with [`Request::Restore`].
+    /// From now on init's table is the truth, also for later servers: what is
+    /// deleted now must not come back from the file.
+    Restored,
     /// The server accepts connections.
     Serving,
     /// A wish, with a number of the server's choice that the reply repeats.
@@ -109,7 +118,15 @@ pub enum Request {
         /// The terminal's size.
         size: TerminalSize,
     },
-    /// Run an ended session's command again.
+    /// Take in a session of the container's earlier life, without a program.
+    /// Granted as well when init has it already.
+    Restore {
+        /// As the state file has it; [`Stage::Idle`](crate::model::session::Stage).
+        record: Box<Record>,
+        /// Where its output goes on: behind every byte it was seen to write.
+        output_end: u64,
+    },
+    /// Run the command of an ended or idle session again.
     Resume(SessionId),
     /// End a session and forget it; answered when nothing of it is left.
     Remove(SessionId),

@@ -7,6 +7,7 @@
 //!
 //! ```text
 //! init   -> Hello, Session*, HelloDone        everything there is to know
+//! server -> Request(Restore)*, Restored       the first one alone: yesterday's sessions
 //! server -> Serving                           it accepts connections
 //! server -> Request(n)    init -> Reply(n)    wishes, decided by init
 //! init   -> Session, Changed, Removed         facts, as they happen

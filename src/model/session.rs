@@ -29,6 +29,8 @@ pub struct Exit {
     pub at: UnixMillis,
     /// Whether a client or the shutdown asked for the end.
     pub requested: bool,
+    /// Whether it ran until the container was shut down.
+    pub at_shutdown: bool,
     /// Whether the kernel killed it because memory ran out.
     pub out_of_memory: bool,
     /// The offset behind the last byte of output, once the terminal is
@@ -45,11 +47,14 @@ pub enum Stage {
     Running {
         /// The leader's process id, as init sees it.
         pid: u32,
-        /// When the kernel accepted the program.
-        since: UnixMillis,
     },
     /// The leader is gone; [`State::last_exit`] says how.
     Ended,
+    /// Known from before the container was started; nothing of it has run since.
+    Idle {
+        /// When anything last happened in it, as far as that was saved.
+        last_activity: UnixMillis,
+    },
 }
 
 /// The part of a session that changes while it lives.
@@ -59,6 +64,8 @@ pub struct State {
     pub size: TerminalSize,
     /// How often its program was started; the first life is 1.
     pub life: u32,
+    /// When the kernel accepted the program of the latest life.
+    pub started_at: Option<UnixMillis>,
     /// Present stage.
     pub stage: Stage,
     /// The latest end of a life, if one has ended.

@@ -50,6 +50,8 @@ pub struct Settings {
     pub workspace: String,
     /// Milliseconds without output after which a session counts as stuck, if any.
     pub stuck_after_ms: Option<u64>,
+    /// Where what must outlive the container is kept, if there is such a place.
+    pub state_dir: Option<PathBuf>,
     /// When init started, milliseconds since the Unix epoch.
     pub started_at: u64,
     /// Logging.

@@ -4,6 +4,11 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+/// The program that goes on with its last conversation in a directory when it
+/// is told to with [`CLAUDE_CONTINUE`].
+const CLAUDE: &str = "claude";
+const CLAUDE_CONTINUE: &str = "--continue";
+
 /// Largest accepted terminal side, in cells.
 pub const SIDE_MAX: u16 = 1000;
 
@@ -74,7 +79,7 @@ impl fmt::Display for TerminalSize {
 
 /// The program of a session and the place it runs in.
 ///
-/// Kept whole for the session's life: a resume starts exactly this again.
+/// Kept whole for the session's life: a resume starts [`Self::resumed`] of this.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionSpec {
     /// Program and arguments; `execve(2)` gets these unchanged. Never empty.
@@ -83,6 +88,9 @@ pub struct SessionSpec {
     pub cwd: String,
     /// Variables added to, or replacing those of, the session's base environment.
     pub env: Vec<(String, String)>,
+    /// Whether its creator named no command, so that this is the session command
+    /// of that day.
+    pub is_session_command: bool,
 }
 
 /// Why a [`SessionSpec`] can't be started.
@@ -130,6 +138,25 @@ impl SessionSpec {
             }
         }
         Ok(())
+    }
+
+    /// What a resume runs: for a session that was started with the session
+    /// command `given`, if there is one; else the same command again, which
+    /// `claude` is told with a flag to go on where it was.
+    #[must_use]
+    pub fn resumed(&self, given: Option<&[String]>) -> Vec<String> {
+        if !self.is_session_command {
+            return self.command.clone();
+        }
+        if let Some(given) = given {
+            return given.to_vec();
+        }
+        let mut command = self.command.clone();
+        let program = command.first().and_then(|program| program.rsplit('/').next());
+        if program == Some(CLAUDE) && !command.iter().skip(1).any(|word| word == CLAUDE_CONTINUE) {
+            command.push(CLAUDE_CONTINUE.into());
+        }
+        command
     }
 }
 
@@ -213,7 +240,8 @@ mod tests {
     use super::*;
 
     fn spec() -> SessionSpec {
-        SessionSpec { command: vec!["sh".into()], cwd: "/".into(), env: vec![("A".into(), "b=c".into())] }
+        let env = vec![("A".into(), "b=c".into())];
+        SessionSpec { command: vec!["sh".into()], cwd: "/".into(), env, is_session_command: false }
     }
 
     #[test]
@@ -235,6 +263,21 @@ mod tests {
         assert_eq!(bad(|s| s.cwd = "a".into()), SpecError::RelativeDirectory("a".into()));
         assert_eq!(bad(|s| s.env[0].1 = "\0".into()), SpecError::Nul("the environment"));
         assert_eq!(bad(|s| s.env[0].0 = "A=B".into()), SpecError::BadVariable("A=B".into()));
+    }
+
+    #[test]
+    fn what_a_resume_runs_depends_on_who_chose_the_command() {
+        let given = ["go".to_owned(), "on".to_owned()];
+        let resumed = |words: &[&str], is_session_command, given: Option<&[String]>| {
+            let command = words.iter().map(|word| (*word).to_owned()).collect();
+            SessionSpec { command, is_session_command, ..spec() }.resumed(given).join(" ")
+        };
+        assert_eq!(resumed(&["claude"], false, Some(&given)), "claude", "somebody asked for exactly this");
+        assert_eq!(resumed(&["bash", "-l"], true, Some(&given)), "go on");
+        assert_eq!(resumed(&["bash", "-l"], true, None), "bash -l");
+        assert_eq!(resumed(&["claude", "--model", "x"], true, None), "claude --model x --continue");
+        assert_eq!(resumed(&["/usr/bin/claude", "--continue"], true, None), "/usr/bin/claude --continue");
+        assert_eq!(resumed(&["claude-next"], true, None), "claude-next");
     }
 
     #[test]

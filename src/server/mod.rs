@@ -13,6 +13,7 @@ mod registry;
 pub mod resource_view;
 pub mod resources;
 pub mod session;
+mod state;
 pub mod view;
 
 use std::io;
@@ -22,15 +23,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, UnixListener};
+use tokio::task::JoinError;
+use tracing_appender::non_blocking::WorkerGuard;
 
 use crate::exit::Exit;
 use crate::link::message::{LIFE_SIGN, ToInit};
-use crate::logging;
-use crate::model::settings::{LogFormat, LogLevel, Settings};
+use crate::logging::{self, LogFiles};
+use crate::model::settings::{LogFormat, LogLevel, LogSettings, Settings};
 use link::{Greeting, Link};
 use registry::Registry;
 use resources::monitor::Monitor;
 use resources::sessions::{Processes, Watch, init_pid};
+use state::keeper::Keeper;
+use state::store::Store;
 
 /// How long clients get to take the last bytes after goodbye.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -88,23 +93,9 @@ async fn try_serve(link: OwnedFd) -> Result<(), String> {
         // How to log is part of the greeting.
         logging::start(LogLevel::Info, LogFormat::Json);
     })?;
-    let Greeting { settings, restarts, nudge, alarm, tcp, unix, notify } = greeting;
+    let Greeting { settings, restarts, is_restored, nudge, alarm, tcp, unix, notify } = greeting;
     tokio::spawn(show_life(alarm));
-    let log = &settings.log;
-    let _guard = match &log.dir {
-        None => {
-            logging::start(log.level, log.format);
-            None
-        }
-        Some(dir) => match logging::start_with_files(log.level, log.format, dir) {
-            Ok(guard) => Some(guard),
-            Err(reason) => {
-                logging::start(log.level, log.format);
-                tracing::warn!("{reason}; logging to stderr only");
-                None
-            }
-        },
-    };
+    let (files, _guard) = start_logging(&settings.log).unzip();
     crate::sys::service::raise_descriptor_limit();
     crate::sys::sched::prefer_short_slices();
     let link = Arc::new(link);
@@ -120,8 +111,16 @@ async fn try_serve(link: OwnedFd) -> Result<(), String> {
     };
 
     // Everything init has to say about the sessions of today comes before the
-    // first connection is accepted.
+    // first connection is accepted, and so do those of yesterday.
     while !registry.take(link.receive().await?) {}
+    let mut facts = tokio::spawn(take_facts(Arc::clone(&link), Arc::clone(&registry)));
+    let mut keeper = keeper(&app, is_restored).await?;
+    if let Some(keeper) = &mut keeper {
+        tokio::select! {
+            () = keeper.begin() => {}
+            ended = &mut facts => return over(ended),
+        }
+    }
     listen(&app, tcp, unix, notify).map_err(|e| format!("cannot serve: {e}"))?;
     link.send(&ToInit::Serving).await?;
     tracing::info!(
@@ -130,20 +129,82 @@ async fn try_serve(link: OwnedFd) -> Result<(), String> {
         sessionCount = app.registry.now().sessions.len(),
         "API server started"
     );
+    tokio::spawn(reopen_logs(files, Arc::clone(&registry)));
     tokio::spawn(registry::keep_pace(Arc::clone(&registry)));
     let monitoring = tokio::spawn(Arc::clone(&monitor).watch(Arc::clone(&registry)));
     let stuck_after = app.settings.stuck_after_ms.map(Duration::from_millis);
     tokio::spawn(attention::watch(Arc::clone(&registry), Arc::clone(&link), stuck_after));
     tokio::spawn(Watch::new(Arc::clone(&registry), monitor, Arc::clone(&link)).run());
+    let keeping = tokio::spawn(async move {
+        if let Some(keeper) = keeper {
+            keeper.run().await;
+        }
+    });
+    over(facts.await)?;
+    // Monitoring ends with the announcement of the shutdown, and says so. For
+    // the state there is no time limit here: init has one for all of this.
+    let (_, _, _) = tokio::join!(
+        keeping,
+        tokio::time::timeout(FAREWELL, monitoring),
+        tokio::time::timeout(FAREWELL, registry.all_connections_closed()),
+    );
+    tracing::info!("API server ends");
+    Ok(())
+}
+
+/// Takes over what init says until its goodbye.
+async fn take_facts(link: Arc<Link>, registry: Arc<Registry>) -> Result<(), String> {
     while !registry.has_goodbye() {
         registry.take(link.receive().await?);
     }
-    // It ends with the announcement of the shutdown, and says so.
-    let _ = tokio::time::timeout(FAREWELL, monitoring).await;
-    let _ = tokio::time::timeout(FAREWELL, registry.all_connections_closed()).await;
-
-    tracing::info!("API server ends");
     Ok(())
+}
+
+fn over(facts: Result<Result<(), String>, JoinError>) -> Result<(), String> {
+    facts.map_err(|e| format!("the link's task ended: {e}"))?
+}
+
+/// What keeps the sessions over a restart of the container, if there is a
+/// place for that.
+async fn keeper(app: &App, is_restored: bool) -> Result<Option<Keeper>, String> {
+    if let Some(dir) = &app.settings.state_dir {
+        let store = Store::new(dir.clone());
+        return Ok(Some(Keeper::new(store, Arc::clone(&app.link), Arc::clone(&app.registry), is_restored)));
+    }
+    if !is_restored {
+        tracing::warn!(
+            "Sessions will be gone after a restart of the container: there is no directory for their state, because \
+             neither XDG_STATE_HOME nor HOME is set; name one with --state-dir"
+        );
+        app.link.send(&ToInit::Restored).await?;
+    }
+    Ok(None)
+}
+
+/// Starts logging, to files as well if that is wanted and can be done.
+fn start_logging(log: &LogSettings) -> Option<(LogFiles, WorkerGuard)> {
+    let started = log.dir.as_deref().map(|dir| logging::start_with_files(log.level, log.format, dir));
+    match started {
+        Some(Ok(files)) => return Some(files),
+        None => logging::start(log.level, log.format),
+        Some(Err(reason)) => {
+            logging::start(log.level, log.format);
+            tracing::warn!("{reason}; logging to stderr only");
+        }
+    }
+    None
+}
+
+/// Opens the log files again whenever that is asked for.
+async fn reopen_logs(files: Option<LogFiles>, registry: Arc<Registry>) {
+    loop {
+        registry.logs_moved.notified().await;
+        match files.as_ref().map(LogFiles::reopen) {
+            None => tracing::info!("Asked to open log files again, but there are none: logging to stderr only"),
+            Some(Ok(())) => tracing::info!("Log files opened again"),
+            Some(Err(reason)) => tracing::warn!("{reason}; writing on to the log file that was open"),
+        }
+    }
 }
 
 /// Keeps init's alarm from ringing for as long as this task gets its turns.

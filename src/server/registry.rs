@@ -97,6 +97,8 @@ pub struct Registry {
     pub metrics: Arc<Metrics>,
     /// Rings when somebody asked for a whole look at the resources.
     pub cycle_asked: Notify,
+    /// Rings when log files may have been moved away.
+    pub logs_moved: Notify,
 }
 
 /// Counts an open WebSocket while it lives.
@@ -125,6 +127,7 @@ impl Registry {
             connection_closed: Notify::new(),
             metrics: Arc::default(),
             cycle_asked: Notify::new(),
+            logs_moved: Notify::new(),
         }
     }
 
@@ -191,6 +194,7 @@ impl Registry {
             ToServer::Swept(totals) => *self.totals() = totals,
             ToServer::HelloDone => return true,
             ToServer::Cycle => self.cycle_asked.notify_one(),
+            ToServer::ReopenLogs => self.logs_moved.notify_one(),
             // Handled by the link before it gets here, or not expected twice.
             ToServer::Reply(..) | ToServer::Ping | ToServer::Hello { .. } => {}
         }

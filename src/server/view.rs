@@ -7,7 +7,7 @@ use super::resources::sessions::Usage;
 use super::session::Session;
 use crate::logging::iso_time;
 use crate::model::id::SessionId;
-use crate::model::session::{Exit, ExitStatus, Record, Stage};
+use crate::model::session::{Exit, ExitStatus, Record, Stage, UnixMillis};
 use crate::model::signal::Signal;
 use crate::model::sweep::Reason;
 
@@ -17,8 +17,10 @@ use crate::model::sweep::Reason;
 pub enum Status {
     /// The program runs.
     Active,
-    /// It runs, and needs a person.
+    /// It runs and needs a person.
     Waiting,
+    /// Known from before the container was started, and not resumed since.
+    Idle,
     /// It ended by a signal or with a code other than 0.
     Error,
     /// It ended with 0 or by request.
@@ -26,12 +28,19 @@ pub enum Status {
 }
 
 impl Status {
+    /// Whether the present life of the program is over.
+    #[must_use]
+    pub fn is_ended(self) -> bool {
+        matches!(self, Self::Error | Self::Stopped)
+    }
+
     /// The status a record amounts to.
     #[must_use]
     pub fn of(record: &Record) -> Self {
         match (record.state.stage, record.state.last_exit) {
             (Stage::Running { .. }, _) if record.state.attention.need.is_some() => Self::Waiting,
             (Stage::Starting | Stage::Running { .. }, _) => Self::Active,
+            (Stage::Idle { .. }, _) => Self::Idle,
             (Stage::Ended, Some(exit)) if exit.requested || exit.status == ExitStatus::Code(0) => Self::Stopped,
             (Stage::Ended, _) => Self::Error,
         }
@@ -88,12 +97,13 @@ impl SessionView {
     /// The view of `session` with the record of one snapshot.
     #[must_use]
     pub fn of(record: &Record, session: &Session) -> Self {
-        let (pty_pid, started_at) = match record.state.stage {
-            Stage::Running { pid, since } => (Some(pid), Some(since)),
-            Stage::Starting | Stage::Ended => (None, None),
+        let pty_pid = match record.state.stage {
+            Stage::Running { pid } => Some(pid),
+            Stage::Starting | Stage::Ended | Stage::Idle { .. } => None,
         };
-        // A running program has not ended; what its predecessor did is history.
-        let exit = record.state.last_exit.filter(|_| record.state.stage == Stage::Ended);
+        let started_at = record.state.started_at.filter(|_| record.state.stage != Stage::Starting);
+        let exit = shown_exit(record);
+        let is_idle = matches!(record.state.stage, Stage::Idle { .. });
         let usage = *session.usage();
         let used = if pty_pid.is_some() { usage } else { Usage::default() };
         Self {
@@ -120,21 +130,39 @@ impl SessionView {
             oom_kills: Some(usage.oom_kills).filter(|kills| *kills > 0),
             output_offset: session.head(),
             oldest_offset: session.oldest(),
-            output_complete: exit.is_some_and(|e| e.drained_at.is_some()),
+            output_complete: is_idle || exit.is_some_and(|e| e.drained_at.is_some()),
             clients: session.client_count(),
         }
     }
 }
 
+/// The end of the present life. A running program has not ended, and one that was
+/// killed with the container left no word: what a predecessor did is history.
+fn shown_exit(record: &Record) -> Option<Exit> {
+    let exit = record.state.last_exit?;
+    let is_over = match record.state.stage {
+        Stage::Starting | Stage::Running { .. } => false,
+        Stage::Ended => true,
+        Stage::Idle { .. } => exit.life == record.state.life,
+    };
+    is_over.then_some(exit)
+}
+
 /// When anything last happened: output, start or end.
 #[must_use]
 pub fn last_activity(record: &Record, session: &Session) -> String {
-    let started = match record.state.stage {
-        Stage::Running { since, .. } => since,
-        Stage::Starting | Stage::Ended => 0,
+    iso_time(last_activity_ms(record, session.last_output_ms()))
+}
+
+/// The same in milliseconds, with output last at `output`, 0 for never.
+#[must_use]
+pub fn last_activity_ms(record: &Record, output: UnixMillis) -> UnixMillis {
+    let known = match record.state.stage {
+        Stage::Idle { last_activity } => last_activity,
+        Stage::Starting | Stage::Running { .. } | Stage::Ended => 0,
     };
     let ended = record.state.last_exit.map_or(0, |e| e.at);
-    iso_time(session.last_output_ms().max(started).max(ended).max(record.created_at))
+    output.max(known).max(record.state.started_at.unwrap_or(0)).max(ended).max(record.created_at)
 }
 
 /// The exit code, if the program had one.
@@ -165,7 +193,11 @@ pub fn exit_reason(exit: &Exit) -> String {
         (Some(code), _) => format!("ended with code {code}"),
         (None, signal) => format!("killed by {}", signal.unwrap_or_default()),
     };
-    if exit.requested { format!("stopped on request ({how})") } else { how }
+    match (exit.at_shutdown, exit.requested) {
+        (true, _) => format!("stopped with the container ({how})"),
+        (false, true) => format!("stopped on request ({how})"),
+        (false, false) => how,
+    }
 }
 
 /// Why the sweep killed a process, in words.
@@ -182,7 +214,7 @@ mod tests {
     use super::*;
 
     fn exit(status: ExitStatus, requested: bool) -> Exit {
-        Exit { life: 1, status, at: 0, requested, out_of_memory: false, drained_at: None }
+        Exit { life: 1, status, at: 0, requested, at_shutdown: false, out_of_memory: false, drained_at: None }
     }
 
     #[test]
@@ -190,6 +222,8 @@ mod tests {
         assert_eq!(exit_reason(&exit(ExitStatus::Code(3), false)), "ended with code 3");
         assert_eq!(exit_reason(&exit(ExitStatus::Signal(9), false)), "killed by SIGKILL");
         assert_eq!(exit_reason(&exit(ExitStatus::Signal(1), true)), "stopped on request (killed by SIGHUP)");
+        let at_shutdown = Exit { at_shutdown: true, ..exit(ExitStatus::Signal(15), true) };
+        assert_eq!(exit_reason(&at_shutdown), "stopped with the container (killed by SIGTERM)");
         let for_memory = Exit { out_of_memory: true, ..exit(ExitStatus::Signal(9), false) };
         assert_eq!(exit_reason(&for_memory), "killed by the kernel: out of memory");
     }

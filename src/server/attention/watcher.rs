@@ -51,9 +51,9 @@ impl Watcher {
     #[must_use]
     pub fn new(entry: &Entry, link: Arc<Link>, stuck_after: Option<Duration>, is_new: bool) -> Self {
         let state = &entry.record.state;
-        let (leader, since) = match state.stage {
-            Stage::Running { pid, since } => (i32::try_from(pid).unwrap_or_default(), since),
-            Stage::Starting | Stage::Ended => (0, unix_millis()),
+        let leader = match state.stage {
+            Stage::Running { pid } => i32::try_from(pid).unwrap_or_default(),
+            Stage::Starting | Stage::Ended | Stage::Idle { .. } => 0,
         };
         let told = state.attention.clone();
         let began = state.last_exit.and_then(|exit| exit.drained_at).unwrap_or(0);
@@ -64,7 +64,7 @@ impl Watcher {
             stuck_after,
             life: state.life,
             leader,
-            since,
+            since: state.started_at.unwrap_or_else(unix_millis),
             typed_at: 0,
             observer: Observer::default(),
             judge: Judge::resume(told.need.clone(), told.is_told),

@@ -103,12 +103,13 @@ const fn status_name(status: Status) -> &'static str {
     match status {
         Status::Active => "active",
         Status::Waiting => "waiting",
+        Status::Idle => "idle",
         Status::Error => "error",
         Status::Stopped => "stopped",
     }
 }
 
-const STATUSES: [Status; 4] = [Status::Active, Status::Waiting, Status::Error, Status::Stopped];
+const STATUSES: [Status; 5] = [Status::Active, Status::Waiting, Status::Idle, Status::Error, Status::Stopped];
 
 fn sessions(text: &mut Exposition, sessions: &[SessionView], max: u32) {
     let mut by_status = text.gauge("quarterdeck_sessions", "Sessions by status.");

@@ -58,8 +58,8 @@ pub async fn list(State(app): State<App>, SessionPath(id): SessionPath) -> Resul
 /// What its first process started may outlive it for a moment.
 fn running(entry: &Entry) -> Running {
     let leader = match entry.record.state.stage {
-        Stage::Running { pid, .. } => i32::try_from(pid).unwrap_or(-1),
-        Stage::Starting | Stage::Ended => -1,
+        Stage::Running { pid } => i32::try_from(pid).unwrap_or(-1),
+        Stage::Starting | Stage::Ended | Stage::Idle { .. } => -1,
     };
     Running { id: entry.record.id, leader }
 }

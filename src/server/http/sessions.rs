@@ -99,6 +99,7 @@ pub async fn create(
     let name = body.name.map(SessionName::try_from).transpose().map_err(|e| ApiError::invalid_name(&e))?;
     let size = size(body.cols, body.rows)?;
     let spec = SessionSpec {
+        is_session_command: body.command.is_none(),
         command: body.command.unwrap_or_else(|| app.settings.session_command.clone()),
         cwd: directory(body.cwd, &app.settings.workspace),
         env: body.env.into_iter().collect(),

@@ -17,7 +17,6 @@ use super::incoming::ack_beyond_sent;
 use super::messages::ServerMessage;
 use crate::model::id::SessionId;
 use crate::model::resources::MemoryLevel;
-use crate::model::session::Stage;
 use crate::model::sweep::Cleaned;
 use crate::server::App;
 use crate::server::http::health::{refusal_of_new_sessions, resource_state};
@@ -317,7 +316,7 @@ impl Outgoing {
                 status,
                 last_activity: last_activity(&entry.record, &entry.session),
                 is_stuck: attention.is_stuck,
-                reason: state.last_exit.as_ref().filter(|_| state.stage == Stage::Ended).map(exit_reason),
+                reason: state.last_exit.as_ref().filter(|_| status.is_ended()).map(exit_reason),
             });
         }
         if let Some(message) = attention.need.clone().filter(|_| attention.need != attention_before.need) {

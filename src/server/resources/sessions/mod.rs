@@ -281,8 +281,8 @@ pub fn init_pid() -> i32 {
 /// The session with its first process, if it has one.
 fn running(entry: &Entry) -> Option<(&Entry, Running)> {
     match entry.record.state.stage {
-        Stage::Running { pid, .. } => Some((entry, Running { id: entry.record.id, leader: i32::try_from(pid).ok()? })),
-        Stage::Starting | Stage::Ended => None,
+        Stage::Running { pid } => Some((entry, Running { id: entry.record.id, leader: i32::try_from(pid).ok()? })),
+        Stage::Starting | Stage::Ended | Stage::Idle { .. } => None,
     }
 }
 

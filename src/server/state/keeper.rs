@@ -1,0 +1,216 @@
+//! Keeps the state file like the sessions: reads it once, then follows.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+
+use super::content::Saved;
+use super::store::{Loaded, Store, Trouble};
+use crate::link::message::{Request, ToInit};
+use crate::server::link::{Link, RequestError};
+use crate::server::registry::{Registry, Snapshot};
+use crate::server::view::last_activity_ms;
+
+/// Least time between two writes; changes within it share the next one.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Between two tries while the file can't be used.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+const RETRY_MAX: Duration = Duration::from_secs(15);
+
+/// A server that was killed for this one may hold the directory for a moment.
+const PREDECESSOR: Duration = Duration::from_millis(20);
+const PREDECESSOR_TRIES: u32 = 100;
+
+/// Of the thread that reads or writes the file; parsing is not deep.
+const STACK: usize = 256 << 10;
+
+/// The one task that uses the store.
+#[derive(Debug)]
+pub struct Keeper {
+    link: Arc<Link>,
+    registry: Arc<Registry>,
+    store: Arc<Mutex<Store>>,
+    /// Whether init knows all sessions of the file.
+    is_restored: bool,
+    /// Whether this server has read the file. Before, it may hold sessions that
+    /// nobody knows, and is not written.
+    is_read: bool,
+    /// What the file says, as far as that is known.
+    written: Option<Vec<Saved>>,
+    trouble: Option<Trouble>,
+    retry: Duration,
+}
+
+impl Keeper {
+    /// A keeper of `store` that has done nothing yet.
+    #[must_use]
+    pub fn new(store: Store, link: Arc<Link>, registry: Arc<Registry>, is_restored: bool) -> Self {
+        Self {
+            link,
+            registry,
+            store: Arc::new(Mutex::new(store)),
+            is_restored,
+            is_read: false,
+            written: None,
+            trouble: None,
+            retry: RETRY_FIRST,
+        }
+    }
+
+    /// Reads the file, and offers init its sessions unless that is done. To be
+    /// called before the first connection is accepted.
+    pub async fn begin(&mut self) {
+        let mut outcome = self.read().await;
+        for _ in 0..PREDECESSOR_TRIES {
+            if !outcome.as_ref().is_err_and(Trouble::is_held_by_another) {
+                break;
+            }
+            tokio::time::sleep(PREDECESSOR).await;
+            outcome = self.read().await;
+        }
+        self.note(outcome.err());
+    }
+
+    /// Follows the registry until the container ends, and saves a last time.
+    pub async fn run(mut self) {
+        let mut snapshots = self.registry.subscribe();
+        loop {
+            let now = Arc::clone(&snapshots.borrow_and_update());
+            let outcome = self.follow(&now).await;
+            let has_written = outcome.as_ref().is_ok_and(|written| *written);
+            self.note(outcome.err());
+            if now.goodbye {
+                return self.take_leave();
+            }
+            if self.trouble.is_some() {
+                pause(&mut snapshots, &now, self.retry).await;
+                self.retry = (self.retry * 2).min(RETRY_MAX);
+            } else if has_written {
+                pause(&mut snapshots, &now, PAUSE).await;
+            } else if snapshots.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn take_leave(&self) {
+        match &self.trouble {
+            None => tracing::info!("State saved"),
+            Some(trouble) => tracing::error!(reason = %trouble, "The state of the sessions could not be saved"),
+        }
+    }
+
+    /// Brings the file up to this snapshot; true if it had to be written.
+    async fn follow(&mut self, now: &Snapshot) -> Result<bool, Trouble> {
+        if !self.is_read {
+            self.read().await?;
+        }
+        let sessions = Self::sessions(now);
+        if !self.is_read || !self.is_stale(&sessions) {
+            return Ok(false);
+        }
+        let saved = sessions.clone();
+        self.on_disk(move |store| store.save(&saved)).await?;
+        self.written = Some(sessions);
+        Ok(true)
+    }
+
+    fn sessions(now: &Snapshot) -> Vec<Saved> {
+        let saved = now.sessions.iter().map(|entry| {
+            let session = &entry.session;
+            Saved::of(&entry.record, last_activity_ms(&entry.record, session.last_output_ms()), session.head())
+        });
+        saved.flatten().collect()
+    }
+
+    fn is_stale(&self, sessions: &[Saved]) -> bool {
+        let Some(written) = &self.written else { return true };
+        written.len() != sessions.len() || written.iter().zip(sessions).any(|(a, b)| a.differs(b))
+    }
+
+    async fn read(&mut self) -> Result<(), Trouble> {
+        let Loaded { sessions, is_sound } = self.on_disk(Store::load).await?;
+        if !self.is_restored {
+            // Without init this server is about to end, and the next one reads
+            // the file again.
+            let Ok(refused) = self.offer(&sessions).await else { return Ok(()) };
+            if let Some(reason) = refused {
+                let taken = self.registry.now().sessions.len();
+                self.on_disk(move |store| {
+                    store.set_copy_aside(&reason, taken);
+                    Ok(())
+                })
+                .await?;
+            }
+            if self.link.send(&ToInit::Restored).await.is_err() {
+                return Ok(());
+            }
+            self.is_restored = true;
+        }
+        self.is_read = true;
+        self.written = is_sound.then_some(sessions);
+        Ok(())
+    }
+
+    /// Offers init every session, and tells what it refused, which must not be
+    /// lost either.
+    async fn offer(&self, sessions: &[Saved]) -> Result<Option<String>, RequestError> {
+        let mut refused = None;
+        for saved in sessions {
+            let (record, output_end) = (Box::new(saved.record()), saved.output_offset);
+            match self.link.wish(Request::Restore { record, output_end }).await {
+                Ok(_) => {}
+                Err(RequestError::Unavailable) => return Err(RequestError::Unavailable),
+                Err(error) => {
+                    refused.get_or_insert(format!("the session {} was not taken: {error:?}", saved.name));
+                }
+            }
+        }
+        if !sessions.is_empty() {
+            tracing::info!(sessionCount = self.registry.now().sessions.len(), "Sessions restored; they can be resumed");
+        }
+        Ok(refused)
+    }
+
+    /// One warning when it begins, a word when it is over.
+    fn note(&mut self, trouble: Option<Trouble>) {
+        match &trouble {
+            Some(trouble) if self.trouble.as_ref() != Some(trouble) => tracing::warn!(
+                reason = %trouble,
+                "The state of the sessions is not saved; they go on, but a restart of the container would not bring \
+                 back what changes from now on"
+            ),
+            None if self.trouble.is_some() => tracing::info!("The state of the sessions is saved again"),
+            _ => {}
+        }
+        if trouble.is_none() {
+            self.retry = RETRY_FIRST;
+        }
+        self.trouble = trouble;
+    }
+
+    /// Lets a thread do what may have to wait for a disk. One that lives only as
+    /// long: a container that is out of processes must not cost the server more
+    /// than the attempt.
+    async fn on_disk<T, W>(&self, work: W) -> Result<T, Trouble>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut Store) -> Result<T, Trouble> + Send + 'static,
+    {
+        let store = Arc::clone(&self.store);
+        let (done, outcome) = oneshot::channel();
+        let thread = std::thread::Builder::new().name("quarterdeck-disk".into()).stack_size(STACK);
+        let run = move || drop(done.send(work(&mut store.lock().unwrap_or_else(PoisonError::into_inner))));
+        thread.spawn(run).map_err(|error| Trouble::no_thread(&error))?;
+        outcome.await.unwrap_or_else(|_| Err(Trouble::no_thread(&std::io::ErrorKind::BrokenPipe.into())))
+    }
+}
+
+/// Waits for so long, or until the container's end gets closer.
+async fn pause(snapshots: &mut watch::Receiver<Arc<Snapshot>>, now: &Snapshot, time: Duration) {
+    let end = |snapshot: &Snapshot| (snapshot.shutting_down.is_some(), snapshot.goodbye);
+    let nearer = snapshots.wait_for(|snapshot| end(snapshot) != end(now));
+    let _ = tokio::time::timeout(time, nearer).await;
+}
