@@ -156,10 +156,12 @@ fn with_the_api_the_containers_end_is_the_main_commands() {
 #[test]
 fn with_the_api_a_short_main_command_does_not_wait_for_a_server_that_starts() {
     let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().display().to_string();
     let socket = dir.path().join("api.sock").display().to_string();
     let took = |_| {
         let began = Instant::now();
-        let args = ["init", "--no-auth", "--listen", "127.0.0.1:0", "--socket", &socket, "--", "sh", "-c", "exit 7"];
+        let args = ["init", "--no-auth", "--listen", "127.0.0.1:0", "--socket", &socket, "--state-dir", &path];
+        let args = args.into_iter().chain(["--", "sh", "-c", "exit 7"]);
         assert_eq!(quarterdeck::run(args).status.code(), Some(7));
         began.elapsed()
     };
