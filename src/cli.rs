@@ -78,6 +78,9 @@ pub struct InitArgs {
     /// Output kept per session; rounded up to a power of two
     #[arg(long, env = "QUARTERDECK_SCROLLBACK", default_value = "4MiB", value_parser = scrollback, value_name = "SIZE")]
     pub scrollback: ByteSize,
+    /// Output kept on disk per session, in the state dir; outlives the container with it; 0 keeps none
+    #[arg(long, env = "QUARTERDECK_HISTORY", default_value = "8MiB", value_parser = history, value_name = "SIZE")]
+    pub history: ByteSize,
     /// How long a session may take from TERM to KILL
     #[arg(long, env = "QUARTERDECK_STOP_GRACE", default_value = "5s", value_parser = grace,
           value_name = "TIME")]
@@ -273,6 +276,16 @@ fn scrollback(text: &str) -> Result<ByteSize, String> {
     if range.contains(&size) { Ok(size) } else { Err("give a size from 128KiB to 1GiB".into()) }
 }
 
+fn history(text: &str) -> Result<ByteSize, String> {
+    let size: ByteSize = text.parse().map_err(|_| "give a size such as 8MiB or 512KiB, or 0".to_owned())?;
+    let range = ByteSize::kib(256)..=ByteSize::tib(1);
+    if size == ByteSize::b(0) || range.contains(&size) {
+        Ok(size)
+    } else {
+        Err("give 0, or a size from 256KiB to 1TiB".into())
+    }
+}
+
 /// What parsing the command line gave.
 #[derive(Debug)]
 pub enum Parsed {
@@ -328,6 +341,8 @@ mod tests {
             (&["init", "--max-sessions", "many"], "many"),
             (&["init", "--scrollback", "4 parsecs"], "4MiB"),
             (&["init", "--scrollback", "2GiB"], "1GiB"),
+            (&["init", "--history", "much"], "8MiB"),
+            (&["init", "--history", "1KiB"], "256KiB"),
             (&["init", "--stop-grace", "soon"], "soon"),
             (&["init", "--shutdown-grace", "300000000000y"], "24h"),
             (&["init", "--log-level", "loud"], "loud"),

@@ -185,6 +185,8 @@ impl Config {
                 stuck_after_ms: u64::try_from(args.stuck_after.as_millis()).ok().filter(|ms| *ms > 0),
                 state_dir,
                 started_at: now,
+                history: args.history.as_u64(),
+                state_dir,
                 log: LogSettings {
                     level: args.log_level.into(),
                     format: args.log_format.map_or_else(default_format, Into::into),

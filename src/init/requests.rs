@@ -44,7 +44,8 @@ impl Init {
         }
         spec.check().map_err(|e| Refusal::Invalid(e.to_string()))?;
         let name = self.table.admit(name, self.config.settings.max_sessions)?;
-        let mut session = Session::new(name, spec, size, self.config.scrollback, unix_millis()).map_err(|e| {
+        let made = Session::new(name, spec, size, self.config.scrollback, 0, unix_millis());
+        let mut session = made.map_err(|e| {
             let errno = e.raw_os_error().unwrap_or(libc::ENOMEM);
             Refusal::SpawnFailed(SpawnFailure { stage: SpawnStage::Resources, errno })
         })?;

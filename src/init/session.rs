@@ -158,7 +158,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// Makes a session without a program; [`Self::launch`] gives it one.
+    /// Makes a session without a program; [`Self::launch`] gives it one. The
+    /// first byte of its output will have the offset `start`.
     ///
     /// # Errors
     /// What making the ring returns.
@@ -167,6 +168,7 @@ impl Session {
         spec: SessionSpec,
         size: TerminalSize,
         capacity: Capacity,
+        start: u64,
         now: u64,
     ) -> io::Result<Self> {
         let attention = Attention::default();
@@ -196,7 +198,7 @@ impl Session {
             resting: record.state.stage,
             record,
             machine: Machine { phase: Phase::Ended, terminal: Terminal::Closed },
-            ring: RingWriter::create(capacity)?,
+            ring: RingWriter::create(capacity, start)?,
             leader: None,
             report: None,
             master: None,

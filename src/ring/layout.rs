@@ -18,6 +18,9 @@ pub mod word {
     pub const LAST_OUTPUT: usize = 2;
     /// 1 while the writer waits for readers to make room.
     pub const PAUSED: usize = 3;
+    /// The offset of the ring's first byte; written before anybody else sees
+    /// the ring, and never again.
+    pub const BASE: usize = 4;
 }
 
 /// Size of a data area: a power of two.
@@ -68,10 +71,10 @@ impl Capacity {
     }
 
     /// The oldest offset still retained when the writer owns all below
-    /// `reserved`.
+    /// `reserved`, in a ring whose first byte has the offset `base`.
     #[must_use]
-    pub fn oldest(self, reserved: u64) -> u64 {
-        reserved.saturating_sub(self.0)
+    pub fn oldest(self, base: u64, reserved: u64) -> u64 {
+        reserved.saturating_sub(self.0).max(base)
     }
 }
 
@@ -107,8 +110,15 @@ mod tests {
         fn a_byte_keeps_its_place_until_it_is_a_capacity_old(offset in 0u64..u64::MAX / 2) {
             let capacity = Capacity::at_least(0);
             prop_assert_eq!(capacity.pieces(offset, 1)[0], capacity.pieces(offset + capacity.bytes(), 1)[0]);
-            prop_assert!(capacity.oldest(offset + capacity.bytes()) <= offset);
-            prop_assert!(capacity.oldest(offset + capacity.bytes() + 1) > offset);
+            prop_assert!(capacity.oldest(0, offset + capacity.bytes()) <= offset);
+            prop_assert!(capacity.oldest(0, offset + capacity.bytes() + 1) > offset);
+        }
+
+        #[test]
+        fn nothing_is_older_than_the_base(base in 0u64..u64::MAX / 2, written in 0..3 * Capacity::MIN) {
+            let capacity = Capacity::at_least(0);
+            let oldest = capacity.oldest(base, base + written);
+            prop_assert_eq!(oldest, base + written.saturating_sub(capacity.bytes()));
         }
     }
 }

@@ -1,10 +1,12 @@
 //! The output ring: one writer (init), any number of readers (the server).
 //!
 //! Per session one sealed memfd holds a header page and a power-of-two data
-//! area. Offsets are absolute: the session's first byte is byte 0, for ever.
+//! area. Offsets are absolute: the session's first byte is byte 0, for ever. The
+//! ring of a session that lived before, in an earlier container, begins at the
+//! offset where the history of that life ends: its base.
 //!
 //! ```text
-//!            oldest = reserved - capacity      head      reserved
+//!    oldest = max(base, reserved - capacity)   head      reserved
 //!               |                               |           |
 //!   ------------[===============================]- - - - - -)----> offsets
 //!                 retained, readable             being written

@@ -51,10 +51,15 @@ impl RingReader {
         counters::head(self.header.word(word::HEAD))
     }
 
+    /// The offset of the ring's first byte.
+    fn base(&self) -> u64 {
+        self.header.word(word::BASE).load(Ordering::Relaxed)
+    }
+
     /// The oldest offset that a read can still find.
     #[must_use]
     pub fn oldest(&self) -> u64 {
-        self.capacity.oldest(self.header.word(word::RESERVED).load(Ordering::Acquire))
+        self.capacity.oldest(self.base(), self.header.word(word::RESERVED).load(Ordering::Acquire))
     }
 
     /// Where to start to read "everything there is" while the writer goes on:
@@ -62,10 +67,8 @@ impl RingReader {
     /// it, which the writer may take at any moment.
     #[must_use]
     pub fn safe_oldest(&self) -> u64 {
-        match self.oldest() {
-            0 => 0,
-            oldest => (oldest + READ_MAX).min(self.head()),
-        }
+        let (base, oldest) = (self.base(), self.oldest());
+        if oldest == base { base } else { (oldest + READ_MAX).min(self.head()) }
     }
 
     /// When the last byte came, milliseconds since the Unix epoch; 0 for never.
@@ -93,7 +96,8 @@ impl RingReader {
             self.copy(at, &mut buffer[filled..filled + piece])?;
             filled += piece;
         }
-        let oldest = self.capacity.oldest(counters::reserved_after_copy(self.header.word(word::RESERVED)));
+        let reserved = counters::reserved_after_copy(self.header.word(word::RESERVED));
+        let oldest = self.capacity.oldest(self.base(), reserved);
         if oldest > offset {
             return Ok(Read::Gap(oldest));
         }

@@ -15,12 +15,17 @@ struct Rig {
     hint: Hint,
     input: std::os::fd::OwnedFd,
     output: std::os::fd::OwnedFd,
+    base: u64,
     written: Vec<u8>,
 }
 
 impl Rig {
     fn new() -> Self {
-        let writer = RingWriter::create(Capacity::at_least(0)).unwrap();
+        Self::at(0)
+    }
+
+    fn at(base: u64) -> Self {
+        let writer = RingWriter::create(Capacity::at_least(0), base).unwrap();
         let [ring, hint, _] = writer.fds().map(|fd| fd.try_clone_to_owned().unwrap());
         let flags = rustix::pipe::PipeFlags::NONBLOCK | rustix::pipe::PipeFlags::CLOEXEC;
         let (output, input) = rustix::pipe::pipe_with(flags).unwrap();
@@ -30,6 +35,7 @@ impl Rig {
             hint: Hint::open(hint).unwrap(),
             input,
             output,
+            base,
             written: Vec::new(),
         }
     }
@@ -51,6 +57,19 @@ fn an_empty_ring_has_nothing_to_read() {
     let rig = Rig::new();
     assert_eq!((rig.reader.head(), rig.reader.oldest(), rig.reader.safe_oldest()), (0, 0, 0));
     assert_eq!(rig.reader.read_at(0, &mut [0; 10]).unwrap(), Read::Bytes(0));
+}
+
+#[test]
+fn a_ring_may_begin_anywhere() {
+    let mut rig = Rig::at(12_345);
+    let offsets = |rig: &Rig| (rig.reader.oldest(), rig.reader.safe_oldest(), rig.reader.head());
+    assert_eq!(offsets(&rig), (12_345, 12_345, 12_345));
+    rig.write(10);
+    assert_eq!(offsets(&rig), (12_345, 12_345, 12_355));
+    assert_eq!(rig.reader.read_at(12_344, &mut [0; 10]).unwrap(), Read::Gap(12_345));
+    let mut buffer = [0; 10];
+    assert_eq!(rig.reader.read_at(12_347, &mut buffer).unwrap(), Read::Bytes(8));
+    assert_eq!(buffer[..8], rig.written[2..]);
 }
 
 #[test]
@@ -113,22 +132,23 @@ proptest! {
     fn whatever_is_written_a_read_gives_exactly_it_or_a_gap(
         lens in prop::collection::vec(1usize..60_000, 1..12),
         reads in prop::collection::vec((any::<prop::sample::Index>(), 1usize..200_000), 1..12),
+        base in prop_oneof![Just(0), 0..1u64 << 40],
     ) {
-        let mut rig = Rig::new();
+        let mut rig = Rig::at(base);
         for len in lens {
             rig.write(len);
         }
-        prop_assert_eq!(rig.reader.head(), rig.written.len() as u64);
+        prop_assert_eq!(rig.reader.head(), base + rig.written.len() as u64);
         for (at, len) in reads {
             let at = at.index(rig.written.len() + 1);
             let mut buffer = vec![0; len];
-            match rig.reader.read_at(at as u64, &mut buffer).unwrap() {
+            match rig.reader.read_at(base + at as u64, &mut buffer).unwrap() {
                 Read::Bytes(n) => {
                     prop_assert_eq!(n, len.min(rig.written.len() - at));
                     prop_assert_eq!(&buffer[..n], &rig.written[at..at + n]);
                 }
                 Read::Gap(oldest) => {
-                    prop_assert!(oldest > at as u64);
+                    prop_assert!(oldest > base + at as u64);
                     prop_assert_eq!(oldest, rig.reader.oldest());
                 }
             }
@@ -136,14 +156,17 @@ proptest! {
     }
 
     #[test]
-    fn reading_from_the_safe_oldest_never_hits_a_gap_at_rest(lens in prop::collection::vec(1usize..60_000, 1..12)) {
-        let mut rig = Rig::new();
+    fn reading_from_the_safe_oldest_never_hits_a_gap_at_rest(
+        lens in prop::collection::vec(1usize..60_000, 1..12),
+        base in prop_oneof![Just(0), 0..1u64 << 40],
+    ) {
+        let mut rig = Rig::at(base);
         for len in lens {
             rig.write(len);
         }
         let start = rig.reader.safe_oldest();
         let mut buffer = vec![0; 300_000];
         let Read::Bytes(n) = rig.reader.read_at(start, &mut buffer).unwrap() else { panic!("gap at rest") };
-        prop_assert_eq!(&buffer[..n], &rig.written[usize::try_from(start).unwrap()..]);
+        prop_assert_eq!(&buffer[..n], &rig.written[usize::try_from(start - rig.base).unwrap()..]);
     }
 }

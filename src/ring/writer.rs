@@ -43,17 +43,20 @@ pub enum Filled {
 }
 
 impl RingWriter {
-    /// Makes an empty ring.
+    /// Makes an empty ring whose first byte will have the offset `base`.
     ///
     /// # Errors
     /// What the memfd and eventfd calls return, e.g. `ENOMEM`, `EMFILE`.
-    pub fn create(capacity: Capacity) -> io::Result<Self> {
+    pub fn create(capacity: Capacity, base: u64) -> io::Result<Self> {
         let ring = memfd::create("quarterdeck-ring", capacity.file_len())?;
         let map = Mapping::new(&ring, capacity.file_len(), Access::Write)?;
         memfd::seal_against_new_writers(&ring)?;
+        for index in [word::BASE, word::RESERVED, word::HEAD] {
+            map.word(index).store(base, Ordering::Relaxed);
+        }
         let (hint, hint_fd) = Hint::create()?;
         let data = eventfd::create()?;
-        Ok(Self { map, capacity, head: 0, paused: false, hint, fds: RingFds { ring, hint: hint_fd, data } })
+        Ok(Self { map, capacity, head: base, paused: false, hint, fds: RingFds { ring, hint: hint_fd, data } })
     }
 
     /// Ring, hint and eventfd, in the order of the link message.
