@@ -186,7 +186,6 @@ impl Config {
                 state_dir,
                 started_at: now,
                 history: args.history.as_u64(),
-                state_dir,
                 log: LogSettings {
                     level: args.log_level.into(),
                     format: args.log_format.map_or_else(default_format, Into::into),

@@ -16,6 +16,11 @@ use crate::sys::{process, pty};
 /// Most sessions that a state file may bring back, whatever the limit is now.
 const RESTORED_MAX: u32 = 1024;
 
+/// No session gets there: the largest offset that is exact in a JSON number,
+/// and more starts than a century has seconds.
+const OFFSET_MAX: u64 = 1 << 53;
+const LIVES_MAX: u32 = u32::MAX - u32::MAX / 4;
+
 /// An answer now, or one that another event will give.
 type Decision = Result<Option<SessionId>, Refusal>;
 
@@ -44,7 +49,7 @@ impl Init {
         }
         spec.check().map_err(|e| Refusal::Invalid(e.to_string()))?;
         let name = self.table.admit(name, self.config.settings.max_sessions)?;
-        let made = Session::new(name, spec, size, self.config.scrollback, 0, unix_millis());
+        let made = Session::new(name, spec, size, self.config.scrollback, unix_millis());
         let mut session = made.map_err(|e| {
             let errno = e.raw_os_error().unwrap_or(libc::ENOMEM);
             Refusal::SpawnFailed(SpawnFailure { stage: SpawnStage::Resources, errno })
@@ -90,9 +95,12 @@ impl Init {
         if !matches!(record.state.stage, Stage::Idle { .. }) {
             return Err(Refusal::Invalid("a session can't be restored with a program".into()));
         }
+        if output_end > OFFSET_MAX || record.state.life > LIVES_MAX {
+            return Err(Refusal::Invalid("its counters are beyond what any session reaches".into()));
+        }
         record.spec.check().map_err(|e| Refusal::Invalid(e.to_string()))?;
         self.table.admit(Some(record.name.clone()), RESTORED_MAX)?;
-        let session = Session::restored(record, self.config.scrollback)
+        let session = Session::restored(record, self.config.scrollback, output_end)
             .map_err(|e| Refusal::Kernel(e.raw_os_error().unwrap_or(libc::ENOMEM)))?;
         self.server.send(&ToServer::Session(Box::new(session.record.clone())), &session.fds());
         tracing::debug!(sessionId = %id, name = %session.record.name, outputEnd = output_end, "Session restored");

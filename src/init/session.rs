@@ -158,8 +158,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// Makes a session without a program; [`Self::launch`] gives it one. The
-    /// first byte of its output will have the offset `start`.
+    /// Makes a session without a program; [`Self::launch`] gives it one.
     ///
     /// # Errors
     /// What making the ring returns.
@@ -168,32 +167,29 @@ impl Session {
         spec: SessionSpec,
         size: TerminalSize,
         capacity: Capacity,
-        start: u64,
         now: u64,
     ) -> io::Result<Self> {
         let attention = Attention::default();
         let state = State { size, life: 0, started_at: None, stage: Stage::Ended, last_exit: None, attention };
         let (id, ticket) = (SessionId::random(), Ticket::random());
-        Self::of(Record { id, name, spec, created_at: now, ticket, state }, capacity)
+        Self::of(Record { id, name, spec, created_at: now, ticket, state }, capacity, 0)
     }
 
-    /// Takes in a session of the container's earlier life. The output of that
-    /// is the server's; what it never got can't be waited for any more.
+    /// Takes in a session of the container's earlier life, whose output goes on
+    /// at `start`. No more of that life is going to come.
     ///
     /// # Errors
     /// What making the ring returns.
-    pub fn restored(record: Record, capacity: Capacity) -> io::Result<Self> {
-        let mut session = Self::of(record, capacity)?;
-        session.record.ticket = Ticket::random();
-        session.record.state.attention = Attention::default();
-        let head = session.ring.head();
-        if let Some(exit) = &mut session.record.state.last_exit {
-            exit.drained_at = Some(exit.drained_at.map_or(head, |at| at.min(head)));
+    pub fn restored(mut record: Record, capacity: Capacity, start: u64) -> io::Result<Self> {
+        record.ticket = Ticket::random();
+        record.state.attention = Attention::default();
+        if let Some(exit) = &mut record.state.last_exit {
+            exit.drained_at = Some(exit.drained_at.map_or(start, |at| at.min(start)));
         }
-        Ok(session)
+        Self::of(record, capacity, start)
     }
 
-    fn of(record: Record, capacity: Capacity) -> io::Result<Self> {
+    fn of(record: Record, capacity: Capacity, start: u64) -> io::Result<Self> {
         Ok(Self {
             resting: record.state.stage,
             record,

@@ -9,13 +9,18 @@
 //!
 //! Those who lead, the sessions and the main command, end first: they may need
 //! their helpers for that. Then everybody else below init is asked to end and
-//! waited for. The server tells clients about all of it and is the last.
+//! waited for. The server tells clients about all of it and is the last: it
+//! saves the state, which is final only now, and ends.
 
 use std::time::{Duration, Instant};
 
-/// What the API server gets to write its last lines; the rest of the grace
-/// belongs to the others.
+/// What the API server gets to save the state and write its last lines; the
+/// rest of the grace belongs to the others.
 const SERVER_SHARE: Duration = Duration::from_millis(800);
+
+/// What it gets if the others have left so much: a disk may be slow. One that
+/// hangs is not waited for longer.
+const SERVER_MAX: Duration = Duration::from_secs(3);
 
 /// What the kernel gets to carry out a KILL. What is left then can't be ended
 /// by us: it waits in the kernel, or runs with rights we don't have.
@@ -82,7 +87,7 @@ pub enum Step {
     KillOthers,
     /// Some are still there, or new.
     KillAgain,
-    /// Tell the server goodbye.
+    /// Tell the server goodbye, on which it saves the state and ends.
     EndServer,
     /// Kill the server.
     KillServer,
@@ -147,9 +152,10 @@ impl Shutdown {
                 Step::KillLeaders
             }
             Self::Killing { until, drain } if now >= until => self.drain(drain),
-            Self::Draining { .. } | Self::Felling { .. } if !world.others => self.end_server(now),
+            Self::Draining { until } if !world.others => self.end_server(now, until),
             Self::Draining { until } if now >= until => self.fell(now),
-            Self::Felling { until, .. } if now >= until => self.end_server(now),
+            Self::Felling { .. } if !world.others => self.end_server(now, now),
+            Self::Felling { until, .. } if now >= until => self.end_server(now, now),
             Self::Felling { until, again } if now >= again => {
                 *self = Self::Felling { until, again: now + KILL_ROUND };
                 Step::KillAgain
@@ -176,8 +182,9 @@ impl Shutdown {
         Step::KillOthers
     }
 
-    fn end_server(&mut self, now: Instant) -> Step {
-        *self = Self::Server(now + SERVER_SHARE);
+    /// Whatever the others have left until `spare` is the server's, too.
+    fn end_server(&mut self, now: Instant, spare: Instant) -> Step {
+        *self = Self::Server(now + SERVER_MAX.min(spare.saturating_duration_since(now) + SERVER_SHARE));
         Step::EndServer
     }
 
@@ -244,6 +251,23 @@ mod tests {
         assert_eq!(state.advance(killed_at, ALL), Step::KillLeaders);
         assert_eq!(state.advance(killed_at, LED), Step::EndOthers);
         assert_eq!(state.deadline(), Some(killed_at + DRAIN_SHARE));
+    }
+
+    #[test]
+    fn the_server_gets_what_the_others_leave_but_not_all_day() {
+        let server_has = |grace: Duration, used: Duration| {
+            let (mut state, start) = (Shutdown::Up, Instant::now());
+            state.ask(start, grace);
+            let now = start + used;
+            state.advance(now, LED);
+            assert_eq!(state.advance(now, SERVED), Step::EndServer);
+            state.deadline().unwrap() - now
+        };
+        assert_eq!(server_has(GRACE, Duration::ZERO), SERVER_MAX);
+        assert_eq!(server_has(GRACE, Duration::from_millis(6500)), Duration::from_millis(1000));
+        assert_eq!(server_has(GRACE, GRACE), SERVER_SHARE);
+        assert_eq!(server_has(Duration::from_secs(1), Duration::ZERO), Duration::from_millis(1550));
+        assert_eq!(server_has(Duration::ZERO, Duration::ZERO), SERVER_SHARE);
     }
 
     #[test]

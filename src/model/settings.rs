@@ -54,8 +54,6 @@ pub struct Settings {
     pub state_dir: Option<PathBuf>,
     /// When init started, milliseconds since the Unix epoch.
     pub started_at: u64,
-    /// Where private files go, if there is such a place.
-    pub state_dir: Option<PathBuf>,
     /// Bytes of output kept on disk for each session; 0 for none.
     pub history: u64,
     /// Logging.

@@ -62,6 +62,8 @@ pub struct App {
 pub fn run() -> Exit {
     // The kernel named this process after the descriptor it was executed from.
     crate::sys::process::set_name(c"quarterdeck-api");
+    // A file that may grow no more is an error to handle, not a reason to end.
+    crate::sys::signals::set_disposition(libc::SIGXFSZ, true);
     let Some(link) = crate::sys::service::take_link() else {
         logging::start(LogLevel::Info, LogFormat::Text);
         tracing::error!("`quarterdeck server` is started by `quarterdeck init` and does not run by hand");

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::link::message::Refusal;
 use crate::model::id::NameError;
+use crate::model::spec::SpawnFailure;
 use crate::server::link::RequestError;
 use crate::server::resources::room::Shortage;
 
@@ -138,6 +139,18 @@ impl ApiError {
         error
     }
 
+    /// 422: the working directory of a session that is to be resumed.
+    pub fn directory_gone(directory: &str, failure: SpawnFailure) -> Self {
+        let why = std::io::Error::from_raw_os_error(failure.errno);
+        Self::spawn_failed(format!("The session's directory {directory} can't be entered: {why}"), failure)
+            .suggest("Bring the directory back and resume the session again, or delete the session.")
+    }
+
+    fn spawn_failed(message: String, failure: SpawnFailure) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "spawn", "SPAWN_FAILED", message)
+            .details(json!({ "stage": failure.stage.token(), "errno": failure.errno }))
+    }
+
     /// 426: a plain request where a WebSocket was expected.
     pub fn upgrade_required(reason: impl Into<String>) -> Self {
         Self::new(StatusCode::UPGRADE_REQUIRED, "validation", "UPGRADE_REQUIRED", "This route is a WebSocket")
@@ -201,8 +214,7 @@ impl From<Refusal> for ApiError {
             Refusal::SpawnFailed(failure) => {
                 let why = std::io::Error::from_raw_os_error(failure.errno);
                 let message = format!("The session could not be started: {} failed: {why}", failure.stage);
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "spawn", "SPAWN_FAILED", message)
-                    .details(json!({ "stage": failure.stage.token(), "errno": failure.errno }))
+                Self::spawn_failed(message, failure)
                     .suggest("Check that the command exists, is executable, and that the directory exists.")
             }
             Refusal::ShuttingDown => Self::shutting_down(),

@@ -11,10 +11,11 @@ use serde_json::{Value, json};
 
 use super::body::{JsonBody, SessionPath};
 use super::error::ApiError;
-use crate::link::message::Request;
+use crate::link::message::{Refusal, Request};
 use crate::model::id::{SessionId, SessionName};
-use crate::model::spec::{SessionSpec, TerminalSize};
+use crate::model::spec::{SessionSpec, SpawnStage, TerminalSize};
 use crate::server::App;
+use crate::server::link::RequestError;
 use crate::server::registry::{Entry, Snapshot};
 use crate::server::view::SessionView;
 
@@ -159,8 +160,19 @@ pub async fn resume(State(app): State<App>, SessionPath(id): SessionPath) -> Res
 /// Runs an ended session's command again.
 pub async fn resume_by_id(app: &App, id: SessionId) -> Result<Entry, ApiError> {
     app.monitor.admit().map_err(ApiError::short)?;
-    app.link.wish(Request::Resume(id)).await?;
+    let before = find(app, &id.to_string())?;
+    app.link.wish(Request::Resume(id)).await.map_err(|e| resume_error(e, &before.record.spec.cwd))?;
     find(app, &id.to_string())
+}
+
+/// A place that was there when the session was made may be gone by now.
+fn resume_error(error: RequestError, directory: &str) -> ApiError {
+    match error {
+        RequestError::Refused(Refusal::SpawnFailed(failure)) if failure.stage == SpawnStage::WorkingDirectory => {
+            ApiError::directory_gone(directory, failure)
+        }
+        other => other.into(),
+    }
 }
 
 #[cfg(test)]

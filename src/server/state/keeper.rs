@@ -159,7 +159,7 @@ impl Keeper {
     async fn offer(&self, sessions: &[Saved]) -> Result<Option<String>, RequestError> {
         let mut refused = None;
         for saved in sessions {
-            let (record, output_end) = (Box::new(saved.record()), saved.output_offset);
+            let (record, output_end) = (Box::new(saved.record()), output_end(saved));
             match self.link.wish(Request::Restore { record, output_end }).await {
                 Ok(_) => {}
                 Err(RequestError::Unavailable) => return Err(RequestError::Unavailable),
@@ -206,6 +206,12 @@ impl Keeper {
         thread.spawn(run).map_err(|error| Trouble::no_thread(&error))?;
         outcome.await.unwrap_or_else(|_| Err(Trouble::no_thread(&std::io::ErrorKind::BrokenPipe.into())))
     }
+}
+
+/// Where a session's output goes on: behind every byte it is known to have
+/// written.
+fn output_end(saved: &Saved) -> u64 {
+    saved.output_offset
 }
 
 /// Waits for so long, or until the container's end gets closer.
