@@ -124,8 +124,8 @@ impl Store {
     /// Only `taken` sessions of the file are going to be in the next one. Until
     /// that is written the file stays: this server may be killed before.
     pub fn set_copy_aside(&mut self, reason: &str, taken: usize) {
-        self.to_set_aside = Some("damaged");
         let aside = self.link_aside("damaged").ok();
+        self.to_set_aside = aside.is_none().then_some("damaged");
         self.tell_of_setting_aside(reason, aside.as_deref(), taken);
     }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, Uid};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::client::{Client, Form};
@@ -66,21 +67,39 @@ impl Quarterdeck {
 
     /// Starts it and waits until it listens.
     pub fn launch(setup: &Setup<'_>) -> Self {
-        let dir = tempfile::Builder::new().prefix("quarterdeck-").tempdir().expect("a temporary directory");
+        Self::launch_in(tempfile::Builder::new().prefix("quarterdeck-").tempdir().expect("a directory"), setup)
+    }
+
+    /// The same in a directory that holds something already.
+    pub fn launch_in(dir: TempDir, setup: &Setup<'_>) -> Self {
         let (mut child, contained) = spawn(setup, dir.path());
         let log = Log::follow(child.stderr.take().expect("stderr"));
         let init = i32::try_from(child.id()).expect("a process id");
         let mut this = Self { dir, child, log, address: String::new(), init, contained, ended: None };
-        if setup.silent {
-            eventually("it is healthy", || this.command(&["health"]).status.success().then_some(()));
-            return this;
-        }
-        let listening = this.log.wait_for_message("Listening");
-        if contained {
-            this.init = children(init).pop().expect("PID 1");
-        }
-        this.address = listening["address"].as_str().unwrap_or_else(|| panic!("no address: {listening}")).to_owned();
+        this.wait_until_it_listens(setup.silent);
         this
+    }
+
+    /// Starts it once more in its directory, as a container is started again.
+    pub fn start_again(&mut self, setup: &Setup<'_>) {
+        assert!(self.ended.take().is_some(), "it has not ended yet");
+        let (mut child, contained) = spawn(setup, self.dir.path());
+        self.log = Log::follow(child.stderr.take().expect("stderr"));
+        self.init = i32::try_from(child.id()).expect("a process id");
+        (self.child, self.contained) = (child, contained);
+        self.wait_until_it_listens(setup.silent);
+    }
+
+    fn wait_until_it_listens(&mut self, silent: bool) {
+        if silent {
+            eventually("it is healthy", || self.command(&["health"]).status.success().then_some(()));
+            return;
+        }
+        let listening = self.log.wait_for_message("Listening");
+        if self.contained {
+            self.init = children(self.init).pop().expect("PID 1");
+        }
+        self.address = listening["address"].as_str().unwrap_or_else(|| panic!("no address: {listening}")).to_owned();
     }
 
     /// The directory that is its state, its workspace and its home.
@@ -182,6 +201,35 @@ impl Quarterdeck {
         self.wait()
     }
 
+    /// Kills everything of it at once, as `docker kill` does.
+    pub fn kill(&mut self) {
+        self.signal(Signal::SIGKILL);
+        self.wait();
+        eventually("all of it is gone", || {
+            let left = process::marked(&self.mark());
+            for (pid, _) in &left {
+                let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
+            }
+            left.is_empty().then_some(())
+        });
+    }
+
+    /// The file that outlives it.
+    pub fn state_file(&self) -> PathBuf {
+        self.dir().join("sessions.json")
+    }
+
+    /// Waits until the state file is whole and as wanted; its sessions.
+    #[track_caller]
+    pub fn wait_for_state(&self, what: &str, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        eventually(&format!("the state file shows that {what}"), || {
+            let text = std::fs::read(self.state_file()).ok()?;
+            let file: Value = serde_json::from_slice(&text).expect("a whole file at any moment");
+            assert_eq!(file["version"], 1, "{file}");
+            file["sessions"].as_array().filter(|sessions| wanted(sessions)).cloned()
+        })
+    }
+
     /// What marks every process of this one in its environment.
     pub fn mark(&self) -> String {
         mark(self.dir())
@@ -228,8 +276,13 @@ fn command(setup: &Setup<'_>, dir: &Path) -> Command {
     };
     let path = std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".to_owned());
     let (name, value) = mark(dir).split_once('=').map(|(a, b)| (a.to_owned(), b.to_owned())).expect("a variable");
-    command.args(["init", "--no-auth", "--listen", "127.0.0.1:0", "--session-command", "/bin/bash", "--socket"]);
-    command.arg(dir.join("api.sock")).arg("--state-dir").arg(dir).arg("--workspace").arg(dir).args(setup.args);
+    command.args(["init", "--no-auth", "--listen", "127.0.0.1:0", "--socket"]).arg(dir.join("api.sock"));
+    for (flag, usual) in [("--session-command", Path::new("/bin/bash")), ("--state-dir", dir), ("--workspace", dir)] {
+        if !setup.args.contains(&flag) {
+            command.arg(flag).arg(usual);
+        }
+    }
+    command.args(setup.args);
     command.env_clear().env("PATH", path).env("HOME", dir).env("LANG", "C.UTF-8").env(name, value);
     command.envs(setup.env.iter().copied());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
