@@ -60,6 +60,47 @@ test('memory and CPU are drawn and grow with every reading', async () => {
   await server.destroy(session.id);
 });
 
+test('its processes stand in a tree that is walked by keyboard and follows what happens', async () => {
+  const script = 'sleep 4001 & /bin/bash -c "sleep 4002; sleep 4003"; read -r x';
+  const { session } = await server.post('/api/sessions', { name: 'family', command: ['/bin/bash', '-c', script] });
+  await deck.tab('family').click();
+  await openDetails();
+  const row = (words) => details().getByRole('treeitem', { name: words });
+  const leader = row(/^\/bin\/bash -c sleep 4001/);
+  await leader.waitFor();
+  await row(/^sleep 4002 ?, in the foreground ?, sleeping ?, memory .* ?, process \d+$/).waitFor();
+  assert.deepEqual(
+    await details().getByRole('treeitem').evaluateAll((items) => items.map((item) => item.getAttribute('aria-level'))),
+    ['1', '2', '2', '3'],
+  );
+  const processes = (await server.get(`/api/sessions/${session.id}/processes`)).processes;
+  assert.equal(await leader.getAttribute('data-pid'), String(processes[0].pid));
+  await assertAccessible(deck.page, 'process tree');
+  await deck.screenshot('process-tree');
+  await leader.focus();
+  await deck.page.keyboard.press('End');
+  await deck.page.keyboard.press('ArrowLeft');
+  await deck.page.keyboard.press('ArrowLeft');
+  await row(/^sleep 4002/).waitFor({ state: 'detached' });
+  await deck.page.keyboard.press('ArrowRight');
+  process.kill(processes.find(({ command }) => command === 'sleep 4002').pid, 'SIGTERM');
+  await row(/^sleep 4003/).waitFor();
+  await closeDetails();
+  await deck.page.setViewportSize({ width: 390, height: 844 });
+  await openDetails();
+  await leader.waitFor();
+  assert.equal(await deck.overflows(), false);
+  await deck.screenshot('process-tree-390');
+  await closeDetails();
+  await deck.page.setViewportSize({ width: 1280, height: 800 });
+  // Closed, it is not asked for any more.
+  requested.length = 0;
+  await deck.page.waitForRequest((request) => request.url().endsWith('/api/sessions'));
+  await deck.page.waitForRequest((request) => request.url().endsWith('/api/sessions'));
+  assert.equal(requested.some((path) => path.endsWith('/processes')), false);
+  await server.destroy(session.id);
+});
+
 test('the end is told in words, with what came before it', async () => {
   const { session } = await server.post('/api/sessions', { name: 'short', command: ['/bin/bash', '-c', 'read -r x; exit 7'] });
   await deck.tab('short').click();

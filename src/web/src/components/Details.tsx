@@ -7,6 +7,7 @@ import { type FigurePoint, highest } from '../state/figures';
 import { formatBytes, formatPercent } from '../state/format';
 import { Chart } from './Chart';
 import { Dialog } from './Dialog';
+import { ProcessTree } from './ProcessTree';
 import { statusLabel } from './status';
 
 const NO_POINTS: readonly FigurePoint[] = [];
@@ -19,14 +20,19 @@ export default function Details({ session, onClose }: { session: Session; onClos
   const { figures, events } = useWebSocket();
   const points = figures[session.id] ?? NO_POINTS;
   return (
-    <Dialog title={`Details of ${session.name}`} wide onClose={onClose}>
+    <Dialog title={`Details of ${session.name}`} reading onClose={onClose}>
       <dl className="grid grid-cols-[auto_1fr] gap-x-4 gap-y-1">
         <Fact name="Status" value={isRunning(session) ? statusLabel(session) : `${statusLabel(session)}: ${endingWithTime(session)}`} />
         <Fact name="Created" value={new Date(session.createdAt).toLocaleString()} />
         {session.startedAt && <Fact name="Started" value={new Date(session.startedAt).toLocaleString()} />}
-        <Fact name="Processes" value={session.processCount === null || session.processCount === undefined ? 'not known' : String(session.processCount)} />
         {(session.oomKills ?? 0) > 0 && <Fact name="Killed for memory" value={`${session.oomKills} by the kernel`} />}
       </dl>
+      {isRunning(session) && (
+        <>
+          <h3 className="mt-4 font-medium text-bright">Processes</h3>
+          <ProcessTree session={session} />
+        </>
+      )}
       <Figures name="Memory" points={points} of={memoryOf} format={formatBytes} steps={POWERS_OF_2} />
       <Figures name="CPU, percent of one core" points={points} of={cpuOf} format={formatPercent} />
       <h3 className="mt-4 font-medium text-bright">Events since this page was opened</h3>
@@ -64,13 +70,15 @@ interface FiguresProps {
 function Figures({ name, points, of, format, steps }: FiguresProps) {
   const values = points.map(of);
   const known = values.some((value) => value !== null);
+  // One reading has no course, nor an axis of time to draw it on.
+  const drawn = values.filter((value) => value !== null).length > 1;
   const summary = known ? `now ${format(values.at(-1) ?? null)}, highest ${format(highest(values))}` : 'not known yet';
   return (
     <>
       <h3 className="mt-4 font-medium text-bright">
         {name} <span className="font-normal text-muted tabular-nums">{summary}</span>
       </h3>
-      {known && <Chart label={`${name}: ${summary}`} points={points} of={of} format={format} steps={steps} />}
+      {drawn && <Chart label={`${name}: ${summary}`} points={points} of={of} format={format} steps={steps} />}
     </>
   );
 }

@@ -8,7 +8,7 @@ export function DetailsButton({ session }: { session: Session }) {
   const [open, setOpen] = useState(false);
   return (
     <>
-      <button type="button" className="icon-button" aria-label="Details" aria-haspopup="dialog" title="Details: memory, CPU, events" onClick={() => setOpen(true)}>
+      <button type="button" className="icon-button" aria-label="Details" aria-haspopup="dialog" title="Details: processes, memory, CPU, events" onClick={() => setOpen(true)}>
         <ChartLine aria-hidden className="size-4" />
       </button>
       {open && (

@@ -1,6 +1,6 @@
 /** The HTTP API calls the page makes. */
 
-import type { ResourceSample, ResourceState, Session } from '../protocol/messages';
+import type { ProcessList, ResourceSample, ResourceState, Session } from '../protocol/messages';
 
 export interface NewSession {
   name?: string;
@@ -62,6 +62,10 @@ export async function outputPage(id: string, offset: number, limit: number): Pro
 
 export function listSessions(): Promise<readonly Session[]> {
   return call<{ sessions: Session[] }>('GET', '/api/sessions').then((body) => body.sessions);
+}
+
+export function sessionProcesses(id: string): Promise<ProcessList> {
+  return call<ProcessList>('GET', `/api/sessions/${encodeURIComponent(id)}/processes`);
 }
 
 export function health(): Promise<Health> {

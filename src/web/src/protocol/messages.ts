@@ -29,6 +29,27 @@ export interface Session {
   readonly oomKills?: number | null;
 }
 
+/** A process of a session. */
+export interface SessionProcess {
+  readonly pid: number;
+  readonly parentPid: number;
+  readonly command: string;
+  readonly state: 'running' | 'sleeping' | 'blocked' | 'stopped' | 'traced' | 'zombie';
+  readonly memoryBytes: number;
+  readonly cpuPercent?: number;
+  readonly startedAt: string;
+  /** The keys of the session's terminal go to it. */
+  readonly isForeground: boolean;
+}
+
+/** Each stands behind its parent and its older siblings' descendants. */
+export interface ProcessList {
+  readonly processes: readonly SessionProcess[];
+  /** How many there are, also those that are not listed. */
+  readonly count: number;
+  readonly truncated: boolean;
+}
+
 export type MemoryLevel = 'normal' | 'warning' | 'critical';
 
 export interface ResourceState {

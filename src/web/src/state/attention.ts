@@ -21,8 +21,13 @@ function rank(session: Session): number {
   return 2 + ['error', 'active', 'waiting', 'idle', 'stopped'].indexOf(session.status);
 }
 
-/** Milliseconds since anything happened in a session, by the server's own clock; null where that is not known. */
+/** Milliseconds since anything happened in a session; null where that is not known. */
 export function quietFor(session: Session, resource: ResourceState | null): number | null {
-  if (!resource || session.lastActivity === undefined) return null;
-  return Math.max(0, Date.parse(resource.sampledAt) - Date.parse(session.lastActivity));
+  return ageOf(session.lastActivity, resource);
+}
+
+/** Milliseconds since a moment that the server has told, by the server's own clock. */
+export function ageOf(time: string | undefined, resource: ResourceState | null): number | null {
+  if (!resource || time === undefined) return null;
+  return Math.max(0, Date.parse(resource.sampledAt) - Date.parse(time));
 }
