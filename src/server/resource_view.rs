@@ -21,6 +21,8 @@ pub struct ResourceState {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_swap_bytes: Option<u64>,
     pub memory_level: MemoryLevel,
+    pub warn_percent: f64,
+    pub critical_percent: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_pressure_some10: Option<f64>,
     /// Seconds, if at the present pace the limit is reached within ten minutes.
@@ -68,6 +70,8 @@ impl ResourceState {
             memory_cache_bytes: memory.cache(),
             memory_swap_bytes: memory.swap,
             memory_level: now.level,
+            warn_percent: now.thresholds.warn(),
+            critical_percent: now.thresholds.critical(),
             memory_pressure_some10: sample.pressure_some10,
             limit_reached_in_seconds: now.limit_reached_in,
             cpu_percent: tenths(sample.cpu_percent.unwrap_or(0.0)),

@@ -250,6 +250,7 @@ fn everything_raw_is_shown() {
     let small = Small::start(&[]);
     let state = small.state();
     assert_eq!(state["memoryLimitBytes"], json!(LIMIT));
+    assert_eq!((&state["warnPercent"], &state["criticalPercent"]), (&json!(87.0), &json!(93.0)));
     let number = |name: &str| state[name].as_u64().unwrap_or_else(|| panic!("{name}: {state}"));
     assert_eq!(number("memoryUsedBytes"), number("memoryCurrentBytes") - number("memoryCacheBytes"));
     assert!(number("memoryWorkingSetBytes") <= number("memoryCurrentBytes"));
@@ -278,6 +279,10 @@ fn a_limit_of_ones_own_is_taken_where_it_is_lower() {
 fn thresholds_can_be_set_and_are_checked() {
     let small = Small::start(&["--warn-percent", "40.5", "--critical-percent", "50"]);
     let mut hog = small.hog();
+    let thresholds = |state: &Value| (state["warnPercent"].as_f64(), state["criticalPercent"].as_f64());
+    assert_eq!(thresholds(&small.state()), (Some(40.5), Some(50.0)));
+    let greeting = hog.client.view.of_type("resource.state").next().expect("a state on connect");
+    assert_eq!(thresholds(greeting), (Some(40.5), Some(50.0)));
     hog.fill_to(53);
     small.api.post("/api/sessions", &sleeper()).error(503, "RESOURCE_EXHAUSTED");
     warning(&mut hog.client, "critical");

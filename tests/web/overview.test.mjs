@@ -11,7 +11,7 @@ let deck;
 const ids = {};
 
 before(async () => {
-  server = await startQuarterdeck();
+  server = await startQuarterdeck(['--warn-percent', '60.5', '--critical-percent', '80']);
   const commands = { one: ['/bin/bash', '--norc'], two: ['/bin/bash', '-c', 'read -r x'], failing: ['/bin/sh', '-c', 'exit 3'] };
   for (const [name, command] of Object.entries(commands)) {
     ids[name] = (await server.post('/api/sessions', { name, command })).session.id;
@@ -101,6 +101,14 @@ test('a server that was started again is told in the top bar', async () => {
   await deck.page.getByRole('status').getByText('Server restarted').waitFor();
   await deck.connected();
   await deck.screenshot('restarted');
+});
+
+test('the memory graph has its lines at the thresholds this server was given', async () => {
+  const lines = deck.page.getByTestId('memory-graph').locator('line');
+  assert.deepEqual(await lines.evaluateAll((all) => all.map((line) => line.dataset.percent)), ['60.5', '80']);
+  const { height } = await deck.page.getByTestId('memory-graph').boundingBox();
+  const [warn, critical] = await Promise.all([lines.nth(0), lines.nth(1)].map((line) => line.boundingBox()));
+  assert.ok(Math.abs(warn.y - critical.y - 0.195 * height) < 2, 'drawn to scale');
 });
 
 for (const [kind, width, height] of [['a small laptop', 1024, 700], ['a phone held upright', 390, 844]]) {

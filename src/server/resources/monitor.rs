@@ -60,6 +60,8 @@ pub struct Now {
     pub sample: Sample,
     /// The level, which follows the samples with hysteresis.
     pub level: MemoryLevel,
+    /// From where the levels begin.
+    pub thresholds: Thresholds,
     /// Seconds until the limit is reached, if that can be foretold.
     pub limit_reached_in: Option<u64>,
     /// Processes that ended and were not waited for by their parent.
@@ -154,6 +156,7 @@ impl Monitor {
         Now {
             sample,
             level: inner.levels.level(),
+            thresholds: *inner.levels.thresholds(),
             limit_reached_in: inner.forecast.seconds_to(sample.memory.limit),
             zombies: inner.zombies.get(),
         }

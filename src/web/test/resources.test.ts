@@ -18,6 +18,8 @@ function reading(percent: number, change: Partial<ResourceState> = {}): Resource
     memoryUsedBytes: percent * 1_000,
     memoryLimitBytes: 100_000,
     memoryLevel: 'normal',
+    warnPercent: 87,
+    criticalPercent: 93,
     cpuPercent: 12.5,
     maxSessions: 4,
     isAcceptingNewSessions: true,

@@ -16,6 +16,8 @@ const state = (percent: number, memoryLevel = 'normal') => ({
   memoryUsedBytes: percent * MIB,
   memoryLimitBytes: 100 * MIB,
   memoryLevel,
+  warnPercent: 87,
+  criticalPercent: 93,
   cpuPercent: 130.4,
   cpuLimitPercent: 200,
   maxSessions: 4,
@@ -50,12 +52,18 @@ test.each(['warning', 'critical'])('level %s is told by more than a colour', (le
   expect(textOf('[role=meter]')).toContain(level === 'warning' ? 'high' : 'critical');
 });
 
-test('the graph has its lines at 87 and 93', () => {
+test.each([
+  [87, 93],
+  [40.5, 50],
+])('graph and gauge have their lines at the thresholds %d and %d', (warnPercent, criticalPercent) => {
   const page = render(<TopBar />);
   page.list();
-  page.receive(state(10));
+  page.receive({ ...state(10), warnPercent, criticalPercent });
   const lines = [...document.querySelectorAll<SVGLineElement>('[data-testid=memory-graph] line')];
-  expect(lines.map((line) => line.getAttribute('y1'))).toEqual(['13', '7']);
+  expect(lines.map((line) => Number(line.getAttribute('y1')))).toEqual([100 - warnPercent, 100 - criticalPercent]);
+  expect(textOf('[data-testid=memory-graph] title')).toContain(`The lines are at ${warnPercent} % and ${criticalPercent} %.`);
+  const marks = [...document.querySelectorAll<HTMLElement>('[role=meter] [style^="left"]')];
+  expect(marks.map((mark) => mark.style.left)).toEqual([`${warnPercent}%`, `${criticalPercent}%`]);
 });
 
 test('swept processes and a restarted server are told', () => {

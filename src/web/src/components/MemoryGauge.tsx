@@ -2,10 +2,6 @@ import { AlertTriangle, MemoryStick } from 'lucide-react';
 import type { MemoryLevel, ResourceState } from '../protocol/messages';
 import { formatBytes, formatPercent } from '../state/format';
 
-/** Where the server warns and where it takes no more sessions, percent. */
-export const WARN_PERCENT = 87;
-export const CRITICAL_PERCENT = 93;
-
 const looks: Record<MemoryLevel, { bar: string; text: string; word: string }> = {
   normal: { bar: 'bg-accent', text: 'text-text', word: '' },
   warning: { bar: 'bg-warning', text: 'text-warning-text', word: 'high' },
@@ -14,7 +10,7 @@ const looks: Record<MemoryLevel, { bar: string; text: string; word: string }> = 
 
 /** Memory in use as a bar and in words; the level shows by colour, icon and word. */
 export function MemoryGauge({ resource }: { resource: ResourceState }) {
-  const { memoryUsedBytes, memoryLimitBytes, memoryUsagePercent: percent, memoryLevel } = resource;
+  const { memoryUsedBytes, memoryLimitBytes, memoryUsagePercent: percent, memoryLevel, warnPercent, criticalPercent } = resource;
   const look = looks[memoryLevel];
   const Icon = memoryLevel === 'normal' ? MemoryStick : AlertTriangle;
   const amounts = `${formatBytes(memoryUsedBytes)} of ${formatBytes(memoryLimitBytes)}`;
@@ -35,7 +31,7 @@ export function MemoryGauge({ resource }: { resource: ResourceState }) {
       <Icon aria-hidden className="size-4 shrink-0" />
       <span className="relative h-2 w-20 overflow-hidden rounded-full bg-raised max-md:hidden">
         <span className={`absolute inset-y-0 left-0 rounded-full ${look.bar}`} style={{ width: `${Math.min(100, percent)}%` }} />
-        {[WARN_PERCENT, CRITICAL_PERCENT].map((mark) => (
+        {[warnPercent, criticalPercent].map((mark) => (
           <span key={mark} className="absolute inset-y-0 w-px bg-deep/70" style={{ left: `${mark}%` }} />
         ))}
       </span>

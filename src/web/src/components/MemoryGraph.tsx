@@ -1,9 +1,14 @@
+import type { ResourceState } from '../protocol/messages';
 import { GRAPH_HEIGHT, GRAPH_WIDTH, graphPaths } from '../state/graph';
 import { HISTORY_SECONDS, type HistoryPoint } from '../state/resources';
-import { CRITICAL_PERCENT, WARN_PERCENT } from './MemoryGauge';
+
+interface Props {
+  history: readonly HistoryPoint[];
+  resource: ResourceState;
+}
 
 /** Memory of the last ten minutes, with the two thresholds as lines. */
-export function MemoryGraph({ history }: { history: readonly HistoryPoint[] }) {
+export function MemoryGraph({ history, resource: { warnPercent, criticalPercent } }: Props) {
   const { line, area } = graphPaths(history, HISTORY_SECONDS * 1_000);
   const percents = history.map((point) => point.percent);
   const range = `lowest ${Math.round(Math.min(...percents))} %, highest ${Math.round(Math.max(...percents))} %`;
@@ -17,11 +22,11 @@ export function MemoryGraph({ history }: { history: readonly HistoryPoint[] }) {
       preserveAspectRatio="none"
       className="h-8 w-28 shrink-0 rounded-sm bg-surface/60 max-lg:hidden"
     >
-      <title>{`${label}. The lines are at ${WARN_PERCENT} % and ${CRITICAL_PERCENT} %.`}</title>
+      <title>{`${label}. The lines are at ${warnPercent} % and ${criticalPercent} %.`}</title>
       <path d={area} className="fill-accent/25" />
       <path d={line} className="fill-none stroke-accent" strokeWidth="1.25" vectorEffect="non-scaling-stroke" />
-      <Threshold percent={WARN_PERCENT} colour="stroke-warning" />
-      <Threshold percent={CRITICAL_PERCENT} colour="stroke-error" />
+      <Threshold percent={warnPercent} colour="stroke-warning" />
+      <Threshold percent={criticalPercent} colour="stroke-error" />
     </svg>
   );
 }

@@ -23,7 +23,7 @@ export function TopBar() {
         {resource && (
           <>
             <MemoryGauge resource={resource} />
-            <MemoryGraph history={history} />
+            <MemoryGraph history={history} resource={resource} />
             <CpuFigure resource={resource} />
           </>
         )}

@@ -57,6 +57,9 @@ export interface ResourceState {
   readonly memoryUsedBytes: number;
   readonly memoryLimitBytes: number;
   readonly memoryLevel: MemoryLevel;
+  /** From where on memory is high, and critical. */
+  readonly warnPercent: number;
+  readonly criticalPercent: number;
   /** Of one core: 200 is two cores. */
   readonly cpuPercent: number;
   readonly cpuLimitPercent?: number;
