@@ -88,16 +88,50 @@ test('a stream that began again starts an empty terminal, and old parsing does n
   expect(page.socket().controls('terminal.ack')).toMatchObject([{ offset: 3 }]);
 });
 
-test('an offset the server refuses is asked for from the oldest byte, once', () => {
+const refuse = (page: ReturnType<typeof openPage>, code: string) =>
+  page.socket().control({ type: 'error', code, message: 'no such offset', sessionId: 'a' });
+const offsets = (page: ReturnType<typeof openPage>) => page.socket().controls('session.attach').map((message) => message['offset']);
+
+test('after a restart that lost the end of the output, the terminal is emptied and filled from the oldest byte', () => {
+  const page = attachedPage();
+  page.socket().output(7, 0, 'of a container that is gone');
+  reconnect(page, sessionNamed('a'));
+  expect(offsets(page)).toEqual([27]);
+  refuse(page, 'OFFSET_OUT_OF_RANGE');
+  expect(offsets(page)).toEqual([27, 'oldest']);
+  page.attached('a', 1, 4, 9);
+  page.socket().output(1, 4, 'of it');
+  page.screen('a').parse();
+  expect(page.screen('a')).toMatchObject({ text: '<4 skipped>of it', resets: 1 });
+  vi.advanceTimersByTime(16);
+  expect(page.socket().controls('terminal.ack')).toMatchObject([{ offset: 9 }]);
+  expect(page.notices()).toEqual([]);
+  // The keyboard reaches the new attachment, counted from 1.
+  page.screen('a').type('x');
+  expect(page.socket().inputs().map(({ channel, offset }) => [channel, offset])).toEqual([[1, 1]]);
+});
+
+test('a refusal from the oldest byte on is told, not tried for ever', () => {
   const page = attachedPage();
   page.socket().output(7, 0, 'abc');
   reconnect(page, sessionNamed('a'));
-  const refuse = () => page.socket().control({ type: 'error', code: 'INVALID_REQUEST', message: 'no such offset', sessionId: 'a' });
-  refuse();
-  expect(page.socket().controls('session.attach').map((message) => message['offset'])).toEqual([3, 'oldest']);
-  refuse();
-  expect(page.socket().controls('session.attach')).toHaveLength(2);
+  refuse(page, 'OFFSET_OUT_OF_RANGE');
+  refuse(page, 'OFFSET_OUT_OF_RANGE');
+  expect(offsets(page)).toEqual([3, 'oldest']);
   expect(page.notices()).toEqual(['a: no such offset']);
+});
+
+test('an error about something else empties no terminal', () => {
+  const page = attachedPage();
+  page.socket().output(7, 0, 'abc');
+  page.screen('a').parse();
+  reconnect(page, sessionNamed('a'));
+  refuse(page, 'NOT_RUNNING');
+  expect([offsets(page), page.screen('a').text, page.screen('a').resets]).toEqual([[3], 'abc', 0]);
+  page.attached('a', 1, 3, 5);
+  page.socket().output(1, 3, 'de');
+  page.screen('a').parse();
+  expect(page.screen('a').text).toBe('abcde');
 });
 
 test('nothing is acknowledged before the terminal has parsed it', () => {

@@ -232,7 +232,7 @@ impl Incoming {
         let attachment = session.attach(start, Arc::clone(&self.wake)).map_err(|beyond| {
             let head = beyond.head;
             let text = format!("The offset is beyond the output, which ends at {head}; attach at {head} or \"live\"");
-            Complaint::about(id)(ApiError::invalid(text))
+            Complaint::with_code(id, "OFFSET_OUT_OF_RANGE", &text)
         })?;
         let stopwatch = Arc::new(Stopwatch::default());
         self.attached.insert(session.id(), Attached { channel, stopwatch: Arc::clone(&stopwatch) });

@@ -283,7 +283,7 @@ export class Client {
   }
 
   private errorReceived(stream: SessionStream, message: Extract<ServerMessage, { type: 'error' }>): void {
-    const refusal = stream.attachRefused();
+    const refusal = stream.attachRefused(message.code);
     if (refusal === 'retry') stream.attach(this.isActive(stream.sessionId));
     // A session that never ran has nothing to attach to, and says so by its status.
     else if (refusal === 'unrelated' || stream.running) this.notify('error', `${this.nameOf(stream.sessionId)}: ${message.message}`);

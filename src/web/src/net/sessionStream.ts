@@ -98,13 +98,13 @@ export class SessionStream {
   }
 
   /**
-   * The server refused to attach. An offset it does not know (its history was
-   * lost with the container) is worth one more try from the oldest byte.
+   * The server refused to attach. An offset beyond its output (the end of it
+   * was lost with the container) is worth one more try from the oldest byte.
    */
-  attachRefused(): 'retry' | 'failed' | 'unrelated' {
+  attachRefused(code: string): 'retry' | 'failed' | 'unrelated' {
     if (this.phase !== 'attaching') return 'unrelated';
     this.phase = 'detached';
-    if (this.fresh) return 'failed';
+    if (this.fresh || code !== 'OFFSET_OUT_OF_RANGE') return 'failed';
     this.startOver(0);
     this.fresh = true;
     return 'retry';
