@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::cli::{CommandLine, InitArgs, MainArgs, NoAuth};
+use crate::cli::init::{CommandLine, InitArgs, MainArgs, NoAuth};
 use crate::model::forwarding::Forwarding;
 use crate::model::settings::{LogFormat, LogLevel, LogSettings, ResourceSettings, Settings};
 use crate::model::signal::Signal;

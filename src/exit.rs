@@ -11,7 +11,8 @@ pub enum Exit {
     Failure,
     /// The command line is wrong: 2.
     Usage,
-    /// The main command's, or what a program that init stands in for would say.
+    /// The main command's, that of the session attached to, or what a program
+    /// that init stands in for would say.
     Main(u8),
 }
 

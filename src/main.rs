@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use quarterdeck::cli::{self, Cli, Command, Parsed};
-use quarterdeck::config::{self, InitConfig};
+use quarterdeck::config::InitConfig;
 use quarterdeck::exit::Exit;
 use quarterdeck::{client, dropin, init, logging, server};
 
@@ -39,21 +39,13 @@ fn run(cli: Cli) -> Exit {
                 Exit::Usage
             }
         },
-        Command::Health(args) => answer(client::health(&config::client_sockets(args.socket.as_deref()))),
-        Command::Server => server::run(),
-    }
-}
-
-fn answer(result: Result<String, String>) -> Exit {
-    match result {
-        Ok(text) => {
-            print(&format!("{text}\n"));
-            Exit::Success
-        }
-        Err(line) => {
-            complain(&line);
+        Command::Client(command) => client::run(command).unwrap_or_else(|failure| {
+            if !failure.is_silent() {
+                complain(&failure.to_string());
+            }
             Exit::Failure
-        }
+        }),
+        Command::Server => server::run(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The command line, as text: what may be given, and its words.
+//! Flags of `init`, and their words.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -8,34 +8,13 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::builder::BoolishValueParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 
 use crate::model::forwarding::Rewrite;
 use crate::model::percent::Percent;
 use crate::model::settings::{LogFormat, LogLevel};
 
 use crate::model::signal::Signal;
-
-/// The init for containers that run agents.
-#[derive(Debug, Parser)]
-#[command(name = "quarterdeck", version, about, disable_help_subcommand = true)]
-pub struct Cli {
-    /// What to be.
-    #[command(subcommand)]
-    pub command: Command,
-}
-
-/// The roles of the binary.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Be the container's init: run sessions and serve them
-    Init(Box<InitArgs>),
-    /// Ask the running quarterdeck whether it is healthy (exit 0 or 1)
-    Health(ClientArgs),
-    /// Internal: the API server that init starts
-    #[command(hide = true)]
-    Server,
-}
 
 /// Flags of `init`; each is also QUARTERDECK_<FLAG> in the environment.
 #[derive(Debug, Args)]
@@ -166,14 +145,6 @@ impl MainArgs {
     }
 }
 
-/// Flags of client commands.
-#[derive(Debug, Args)]
-pub struct ClientArgs {
-    /// Unix socket of the running quarterdeck
-    #[arg(long, env = "QUARTERDECK_SOCKET", value_name = "PATH")]
-    pub socket: Option<PathBuf>,
-}
-
 /// The value of `--no-auth`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoAuth {
@@ -283,105 +254,5 @@ fn history(text: &str) -> Result<ByteSize, String> {
         Ok(size)
     } else {
         Err("give 0, or a size from 256KiB to 1TiB".into())
-    }
-}
-
-/// What parsing the command line gave.
-#[derive(Debug)]
-pub enum Parsed {
-    /// A command to run.
-    Run(Cli),
-    /// Help or version, to print on stdout.
-    Print(String),
-    /// One line that says what is wrong.
-    Wrong(String),
-}
-
-/// Reads the command line and the environment.
-pub fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
-    match Cli::try_parse_from(args) {
-        Ok(cli) => Parsed::Run(cli),
-        Err(e) if !e.use_stderr() => Parsed::Print(e.to_string()),
-        Err(e) => Parsed::Wrong(one_line(&e.to_string())),
-    }
-}
-
-/// clap explains in several lines and adds the usage; logs and people want the
-/// one that matters.
-fn one_line(text: &str) -> String {
-    let mut lines = text.lines().map(str::trim).take_while(|l| !l.starts_with("Usage:")).filter(|l| !l.is_empty());
-    let first = lines.next().unwrap_or("the command line is not complete");
-    let first = first.strip_prefix("error: ").unwrap_or(first);
-    let rest: Vec<&str> = lines.filter(|l| !l.starts_with("For more information")).collect();
-    let mut line = first.to_owned();
-    for part in rest {
-        line.push(' ');
-        line.push_str(part);
-    }
-    line
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn wrong(args: &[&str]) -> String {
-        match parse(["quarterdeck"].iter().chain(args).map(OsString::from)) {
-            Parsed::Wrong(line) => line,
-            other => panic!("{args:?} gave {other:?}"),
-        }
-    }
-
-    #[test]
-    fn mistakes_are_told_in_one_line_that_names_them() {
-        for (args, named) in [
-            (&["init", "--nope"][..], "--nope"),
-            (&["init", "--listen", "3000"], "--listen"),
-            (&["init", "--max-sessions", "0"], "1..=1024"),
-            (&["init", "--max-sessions", "many"], "many"),
-            (&["init", "--scrollback", "4 parsecs"], "4MiB"),
-            (&["init", "--scrollback", "2GiB"], "1GiB"),
-            (&["init", "--history", "much"], "8MiB"),
-            (&["init", "--history", "1KiB"], "256KiB"),
-            (&["init", "--stop-grace", "soon"], "soon"),
-            (&["init", "--shutdown-grace", "300000000000y"], "24h"),
-            (&["init", "--log-level", "loud"], "loud"),
-            (&["init", "--session-command", ""], "empty"),
-            (&["init", "--session-command", "a 'b"], "quote"),
-            (&["init", "--resume-command", " "], "empty"),
-            (&["init", "--memory-limit", "12"], "1MiB"),
-            (&["init", "--warn-percent", "101"], "100"),
-            (&["init", "--critical-percent", "0"], "0.1"),
-            (&["init", "--session-pids-max", "0"], "1.."),
-            (&["sail"], "sail"),
-        ] {
-            let line = wrong(args);
-            assert!(line.contains(named) && !line.contains('\n'), "{line}");
-        }
-    }
-
-    #[test]
-    fn no_command_is_a_mistake_of_one_line() {
-        assert!(!wrong(&[]).is_empty());
-        assert!(!wrong(&[]).contains('\n'));
-    }
-
-    #[test]
-    fn help_and_version_are_no_mistakes() {
-        for args in [&["--help"][..], &["--version"], &["init", "--help"], &["health", "--help"]] {
-            let parsed = parse(["quarterdeck"].iter().chain(args).map(OsString::from));
-            assert!(matches!(parsed, Parsed::Print(_)), "{args:?}");
-        }
-    }
-
-    #[test]
-    fn no_auth_stands_alone_or_with_its_one_value() {
-        let no_auth = |arg: &str| match parse(["quarterdeck", "init", arg].map(OsString::from)) {
-            Parsed::Run(Cli { command: Command::Init(args) }) => args.no_auth,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(no_auth("--no-auth"), Some(NoAuth::Yes));
-        assert_eq!(no_auth("--no-auth=i-know"), Some(NoAuth::IKnow));
-        assert!(wrong(&["init", "--no-auth=maybe"]).contains("i-know"));
     }
 }

@@ -1,0 +1,339 @@
+//! The loop between the wire, the screen and the keys.
+
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::keys::{Keys, Watch, is_report};
+use super::screen::Screen;
+use super::signals::{self, Signals, Wish};
+use super::stdin::{READ, Stdin};
+use super::tty::{self, Hold};
+use super::typed::{Queue, Typed};
+use super::view::View;
+use super::wire::{Command, Event, Wire};
+use super::{Role, Wanted};
+use crate::cli::client::From;
+use crate::client::api::Api;
+use crate::client::failure::Failure;
+use crate::client::output;
+use crate::client::session::Session;
+
+/// Bytes that may wait to be typed: from a program, which can wait itself, and
+/// from a person, whose detach keys must be read whatever was pasted before.
+const ROOM: usize = 256 * 1024;
+const ROOM_OF_PERSON: usize = 64 * 1024 * 1024;
+
+/// How long what was typed last before detaching may take to be written.
+const LAST_KEYS: Duration = Duration::from_secs(1);
+
+/// How long the screen may take for what it is writing when we leave.
+const LAST_WRITE: Duration = Duration::from_millis(500);
+
+/// How long a program gets to see the size it is shown in between.
+const REDRAW: Duration = Duration::from_millis(60);
+
+/// How an attachment ended.
+#[derive(Debug)]
+pub enum End {
+    /// By the keys.
+    Detached,
+    /// With the program.
+    Exited {
+        /// Its exit code, if it had one.
+        code: Option<u8>,
+        /// The signal that ended it, if one did.
+        signal: Option<String>,
+    },
+    /// The session was deleted.
+    Destroyed,
+    /// By a signal to us.
+    Signal(u8),
+    /// It can't go on.
+    Failed(Failure),
+}
+
+/// One attachment.
+#[derive(Debug)]
+pub struct Attachment {
+    role: Role,
+    from: From,
+    commands: UnboundedSender<Command>,
+    events: UnboundedReceiver<Event>,
+    screen: Screen,
+    stdin: Option<Stdin>,
+    room: Arc<Semaphore>,
+    room_size: usize,
+    watch: Watch,
+    signals: Signals,
+    hold: Hold,
+    /// None until attached, and always for who wants the bytes as they are.
+    view: Option<View>,
+    is_attached: bool,
+    /// The session's size, as far as we know.
+    size: (u16, u16),
+    next: u64,
+    /// Whether the program has to draw again once old output is shown.
+    redraw_at: Option<u64>,
+}
+
+impl Attachment {
+    /// Takes the terminal and starts to attach.
+    pub async fn start(api: &Api, session: Session, wanted: Wanted) -> Result<Self, Failure> {
+        let path = api.sockets.find().await?;
+        let broken = |e: io::Error| Failure::new(format!("cannot use the terminal: {e}"));
+        let signals = Signals::catch().map_err(broken)?;
+        let screen = Screen::open().map_err(broken)?;
+        let reads = !matches!(wanted.role, Role::Reader { .. });
+        let stdin = if reads { Some(Stdin::open().map_err(broken)?) } else { None };
+        let hold = Hold::take(reads).map_err(broken)?;
+        let room_size = if io::stdin().is_terminal() { ROOM_OF_PERSON } else { ROOM };
+        let (commands, asked) = unbounded_channel();
+        let (tell, events) = unbounded_channel();
+        let start = Value::from(if wanted.from == From::Live { "live" } else { "oldest" });
+        let wire = Wire { path, id: session.id, start, is_ending: false, queue: Queue::default() };
+        tokio::spawn(wire.run(asked, tell));
+        Ok(Self {
+            role: wanted.role,
+            from: wanted.from,
+            commands,
+            events,
+            screen,
+            stdin,
+            room: Arc::new(Semaphore::new(room_size)),
+            room_size,
+            watch: Watch::new(wanted.keys.bytes()),
+            signals,
+            hold,
+            view: None,
+            is_attached: false,
+            size: (0, 0),
+            next: 0,
+            redraw_at: None,
+        })
+    }
+
+    /// Runs until it ends.
+    pub async fn run(&mut self) -> End {
+        loop {
+            let end = tokio::select! {
+                event = self.events.recv() => match event {
+                    Some(event) => self.take(event),
+                    None => Some(End::Failed(Failure::new("the connection ended"))),
+                },
+                (bytes, room) = typed(self.stdin.as_ref(), &self.room) => self.type_in(&bytes, room),
+                progress = self.screen.progress() => self.shown(progress),
+                wish = self.signals.next() => self.follow(wish),
+            };
+            if let Some(end) = end {
+                return end;
+            }
+        }
+    }
+
+    fn ask(&self, command: Command) {
+        // A wire that is gone has told why.
+        let _ = self.commands.send(command);
+    }
+
+    fn take(&mut self, event: Event) -> Option<End> {
+        match event {
+            Event::Attached { offset, head, size } => self.attached(offset, head, size),
+            Event::Output { offset, bytes } => self.output(offset, bytes),
+            Event::Gap { to } => self.gap(to),
+            Event::Resized(cols, rows) => self.size = (cols, rows),
+            Event::Exit { code, signal } => return Some(End::Exited { code, signal }),
+            Event::Destroyed => return Some(End::Destroyed),
+            Event::Lost => {}
+            Event::Over(failure) => return Some(End::Failed(failure)),
+        }
+        None
+    }
+
+    fn attached(&mut self, offset: u64, head: u64, size: (u16, u16)) {
+        self.size = size;
+        if self.is_attached {
+            if offset > self.next {
+                self.gap(offset);
+            }
+            return;
+        }
+        self.is_attached = true;
+        self.next = offset;
+        let as_is = matches!(self.role, Role::Reader { raw: true }) || !io::stdout().is_terminal();
+        self.view = (!as_is).then(|| View::of(offset, head, self.from == From::Recent));
+        if self.role == Role::Whole
+            && let Some((cols, rows)) = tty::size()
+        {
+            self.ask(Command::Resize(cols, rows));
+            // A size that changes makes the program draw anyway.
+            self.redraw_at = (size == (cols, rows) && !as_is).then_some(head);
+            self.redraw_if_due();
+        }
+    }
+
+    fn output(&mut self, offset: u64, bytes: Vec<u8>) {
+        self.next = offset + bytes.len() as u64;
+        let Some(view) = &mut self.view else { return self.screen.push(bytes, self.next) };
+        let (shown, is_changed) = view.take(offset, &bytes);
+        if is_changed {
+            self.hold.farewell(view.modes().undo().into_bytes());
+        }
+        self.screen.push(shown, self.next);
+        self.redraw_if_due();
+    }
+
+    /// The picture is not whole after a start in the middle, or without any.
+    fn redraw_if_due(&mut self) {
+        if self.redraw_at.is_some_and(|head| self.next >= head) {
+            self.redraw_at = None;
+            if self.from == From::Live || self.view.as_ref().is_some_and(View::may_be_torn) {
+                self.redraw();
+            }
+        }
+    }
+
+    /// Lets the program draw again: it is shown another size for a moment.
+    fn redraw(&self) {
+        let Some((cols, rows)) = tty::size().filter(|(_, rows)| self.role == Role::Whole && *rows > 1) else { return };
+        self.ask(Command::Resize(cols, rows - 1));
+        let commands = self.commands.downgrade();
+        tokio::spawn(async move {
+            tokio::time::sleep(REDRAW).await;
+            if let (Some(commands), Some((cols, rows))) = (commands.upgrade(), tty::size()) {
+                let _ = commands.send(Command::Resize(cols, rows));
+            }
+        });
+    }
+
+    fn gap(&mut self, to: u64) {
+        let lost = to.saturating_sub(self.next);
+        self.next = to;
+        if matches!(self.role, Role::Reader { .. }) && lost > 0 {
+            output::note(&format!("quarterdeck: {lost} bytes of output are gone\n"));
+        }
+        if let Some(view) = &mut self.view {
+            view.gap();
+            self.redraw();
+        }
+    }
+
+    fn type_in(&mut self, bytes: &[u8], room: OwnedSemaphorePermit) -> Option<End> {
+        if bytes.is_empty() {
+            self.stdin = None;
+            // Whoever sat at the terminal is gone.
+            return io::stdin().is_terminal().then_some(End::Signal(1));
+        }
+        if self.role == Role::Whole && !io::stdin().is_terminal() {
+            self.ask(Command::Type(Typed { bytes: bytes.to_vec(), room: Some(room) }));
+            return None;
+        }
+        let (bytes, end) = match self.watch.take(bytes) {
+            Keys::Type(bytes) => (bytes, None),
+            Keys::Detach(bytes) => (bytes, Some(End::Detached)),
+        };
+        if self.role == Role::Whole && !bytes.is_empty() {
+            self.claim_size(&bytes);
+            self.ask(Command::Type(Typed { bytes, room: Some(room) }));
+        }
+        end
+    }
+
+    /// Of several clients the one that is typed at has the right size. What the
+    /// terminal says by itself counts for nothing: two of them, each answering
+    /// what the program asks after each change, would never come to rest.
+    fn claim_size(&mut self, bytes: &[u8]) {
+        if let Some((cols, rows)) = tty::size().filter(|size| self.is_attached && *size != self.size)
+            && !is_report(bytes)
+        {
+            self.size = (cols, rows);
+            self.ask(Command::Resize(cols, rows));
+        }
+    }
+
+    fn shown(&mut self, progress: io::Result<u64>) -> Option<End> {
+        match progress {
+            Ok(offset) => {
+                self.ask(Command::Ack(offset));
+                None
+            }
+            Err(error) => Some(End::Failed(output::cannot_write(&error))),
+        }
+    }
+
+    fn follow(&mut self, wish: Wish) -> Option<End> {
+        match wish {
+            Wish::End(number) => return Some(End::Signal(number)),
+            Wish::Resize => {
+                if self.role == Role::Whole
+                    && let Some((cols, rows)) = tty::size()
+                {
+                    self.ask(Command::Resize(cols, rows));
+                }
+            }
+            Wish::Stop => {
+                self.hold.release();
+                signals::stop();
+            }
+            // After a stop that nobody could catch, too.
+            Wish::Continue => self.take_again(),
+        }
+        None
+    }
+
+    /// What had the terminal meanwhile has set it its own way.
+    fn take_again(&mut self) {
+        if self.stdin.is_some() {
+            // A terminal that is gone ends us by other ways.
+            let _ = self.hold.make_raw();
+        }
+        if let Some(view) = &self.view {
+            self.hold.farewell(view.modes().undo().into_bytes());
+            self.screen.push(view.modes().redo().into_bytes(), self.next);
+            self.redraw();
+        }
+    }
+
+    /// Lets what is under way come to its end, or not, as the end demands; says
+    /// whether the cursor is at the beginning of a line.
+    pub async fn finish(&mut self, end: &End) -> bool {
+        match end {
+            End::Detached => {
+                let all = u32::try_from(self.room_size).unwrap_or(u32::MAX);
+                let _ = tokio::time::timeout(LAST_KEYS, self.room.acquire_many(all)).await;
+                self.give_up().await;
+            }
+            End::Exited { .. } | End::Destroyed | End::Failed(_) => {
+                while !self.screen.is_done() {
+                    tokio::select! {
+                        progress = self.screen.progress() => if progress.is_err() { break },
+                        wish = self.signals.next() => if let Wish::End(_) = wish { break },
+                    }
+                }
+            }
+            End::Signal(_) => self.give_up().await,
+        }
+        self.view.as_ref().is_none_or(|view| view.ends_line() || view.modes().is_alternate())
+    }
+
+    /// Stops writing, at the latest behind what is being written.
+    async fn give_up(&mut self) {
+        self.screen.give_up();
+        let rest = async { while !self.screen.is_done() && self.screen.progress().await.is_ok() {} };
+        let _ = tokio::time::timeout(LAST_WRITE, rest).await;
+    }
+}
+
+/// What is typed next, once there is room for it.
+async fn typed(stdin: Option<&Stdin>, room: &Arc<Semaphore>) -> (Vec<u8>, OwnedSemaphorePermit) {
+    let size = u32::try_from(READ).unwrap_or(u32::MAX);
+    match (stdin, Arc::clone(room).acquire_many_owned(size).await) {
+        (Some(stdin), Ok(room)) => (stdin.read().await, room),
+        // The end of input, and a semaphore that nobody closes.
+        _ => std::future::pending().await,
+    }
+}
