@@ -5,6 +5,8 @@
 //! thread would cost memory in every container for nothing.
 
 pub mod attention;
+mod characters;
+pub mod history;
 pub mod http;
 mod link;
 pub mod metrics;
@@ -30,6 +32,7 @@ use crate::exit::Exit;
 use crate::link::message::{LIFE_SIGN, ToInit};
 use crate::logging::{self, LogFiles};
 use crate::model::settings::{LogFormat, LogLevel, LogSettings, Settings};
+use history::keeper::Keeper as Historian;
 use link::{Greeting, Link};
 use registry::Registry;
 use resources::monitor::Monitor;
@@ -39,6 +42,10 @@ use state::store::Store;
 
 /// How long clients get to take the last bytes after goodbye.
 const FAREWELL: Duration = Duration::from_millis(500);
+
+/// How long a start waits for the disk to tell what was recorded of the sessions.
+/// A slow one tells it later.
+const DISK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What every handler may use.
 #[derive(Clone)]
@@ -101,7 +108,7 @@ async fn try_serve(link: OwnedFd) -> Result<(), String> {
     crate::sys::service::raise_descriptor_limit();
     crate::sys::sched::prefer_short_slices();
     let link = Arc::new(link);
-    let registry = Arc::new(Registry::new(restarts, nudge));
+    let registry = Arc::new(Registry::new(restarts, nudge, historian(&settings, restarts)));
     let monitor = Arc::new(Monitor::new(settings.resources)?);
     let app = App {
         link: Arc::clone(&link),
@@ -123,6 +130,8 @@ async fn try_serve(link: OwnedFd) -> Result<(), String> {
             ended = &mut facts => return over(ended),
         }
     }
+    let knows_all = keeper.as_ref().is_some_and(Keeper::knows_all);
+    let _ = tokio::time::timeout(DISK_PATIENCE, registry.open_histories(knows_all)).await;
     listen(&app, tcp, unix, notify).map_err(|e| format!("cannot serve: {e}"))?;
     link.send(&ToInit::Serving).await?;
     tracing::info!(
@@ -145,8 +154,9 @@ async fn try_serve(link: OwnedFd) -> Result<(), String> {
     over(facts.await)?;
     // Monitoring ends with the announcement of the shutdown, and says so. For
     // the state there is no time limit here: init has one for all of this.
-    let (_, _, _) = tokio::join!(
+    let (_, _, _, _) = tokio::join!(
         keeping,
+        tokio::time::timeout(FAREWELL, registry.finish_histories()),
         tokio::time::timeout(FAREWELL, monitoring),
         tokio::time::timeout(FAREWELL, registry.all_connections_closed()),
     );
@@ -164,6 +174,12 @@ async fn take_facts(link: Arc<Link>, registry: Arc<Registry>) -> Result<(), Stri
 
 fn over(facts: Result<Result<(), String>, JoinError>) -> Result<(), String> {
     facts.map_err(|e| format!("the link's task ended: {e}"))?
+}
+
+/// Who keeps the output of sessions on disk, if it is to be kept.
+fn historian(settings: &Settings, restarts: u32) -> Option<Arc<Historian>> {
+    let dir = settings.state_dir.as_ref().filter(|_| settings.history > 0)?;
+    Some(Historian::new(dir, settings.history, restarts > 0))
 }
 
 /// What keeps the sessions over a restart of the container, if there is a

@@ -50,9 +50,10 @@ struct Held {
 }
 
 impl Places {
-    /// Adds a client at `offset`; `wake` is notified of new output.
-    pub fn join(&mut self, id: ClientId, offset: u64, wake: Arc<Notify>) {
-        self.clients.insert(id, Client { place: offset, sent: offset, behind_since: None, wake });
+    /// Adds a client that has everything below `sent` and needs what is from
+    /// `place` on kept; `wake` is notified of new output.
+    pub fn join(&mut self, id: ClientId, place: u64, sent: u64, wake: Arc<Notify>) {
+        self.clients.insert(id, Client { place, sent, behind_since: None, wake });
     }
 
     /// Removes a client; its place is held until then, if a time is given.
@@ -120,7 +121,7 @@ mod tests {
     fn places(offsets: &[u64]) -> Places {
         let mut places = Places::default();
         for (id, offset) in offsets.iter().enumerate() {
-            places.join(id as u64, *offset, Arc::default());
+            places.join(id as u64, *offset, *offset, Arc::default());
         }
         places
     }

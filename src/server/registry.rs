@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 
+use super::history::keeper::Keeper;
+use super::history::recorder;
 use super::link::Received;
 use super::metrics::Metrics;
 use super::session::Session;
@@ -32,17 +34,26 @@ pub struct Entry {
     pub record: Arc<Record>,
     /// The session itself.
     pub session: Arc<Session>,
-    /// Ends when the last snapshot with the session is gone.
-    _pump: Arc<Pump>,
+    /// End when the last snapshot with the session is gone.
+    _tasks: Arc<Tasks>,
 }
 
-/// The task that wakes a session's clients.
+/// The tasks that wake a session's clients and record its output.
 #[derive(Debug)]
-struct Pump(tokio::task::AbortHandle);
+struct Tasks(Vec<tokio::task::AbortHandle>);
 
-impl Drop for Pump {
+impl Tasks {
+    fn start(session: &Arc<Session>) -> Self {
+        let pump = tokio::spawn(Session::pump(Arc::clone(session)));
+        let recorder = session.history().map(|history| recorder::run(Arc::clone(session), Arc::clone(history)));
+        let recorder = recorder.map(tokio::spawn);
+        Self([Some(pump), recorder].iter().flatten().map(tokio::task::JoinHandle::abort_handle).collect())
+    }
+}
+
+impl Drop for Tasks {
     fn drop(&mut self) {
-        self.0.abort();
+        self.0.iter().for_each(tokio::task::AbortHandle::abort);
     }
 }
 
@@ -90,6 +101,8 @@ impl Snapshot {
 pub struct Registry {
     snapshots: watch::Sender<Arc<Snapshot>>,
     nudge: Arc<OwnedFd>,
+    /// Keeps output on disk, unless none is to be kept.
+    keeper: Option<Arc<Keeper>>,
     totals: Mutex<Totals>,
     connections: AtomicUsize,
     connection_closed: Notify,
@@ -116,12 +129,13 @@ impl Registry {
     /// An empty registry of the server after `restarts` others. The generation
     /// starts above any of theirs, and stays exact in a JSON number.
     #[must_use]
-    pub fn new(restarts: u32, nudge: OwnedFd) -> Self {
+    pub fn new(restarts: u32, nudge: OwnedFd, keeper: Option<Arc<Keeper>>) -> Self {
         let generation = (u64::from(restarts) << 32) + 1;
         let (snapshots, _) = watch::channel(Arc::new(Snapshot { generation, ..Snapshot::default() }));
         Self {
             snapshots,
             nudge: Arc::new(nudge),
+            keeper,
             totals: Mutex::default(),
             connections: AtomicUsize::new(0),
             connection_closed: Notify::new(),
@@ -187,7 +201,12 @@ impl Registry {
                 entry.session.change(state);
                 self.publish(|next| refresh(next, id));
             }
-            ToServer::Removed(id) => self.publish(|next| next.sessions.retain(|e| e.record.id != id)),
+            ToServer::Removed(id) => {
+                if let Some(history) = self.now().get(id).and_then(|entry| entry.session.history().cloned()) {
+                    history.remove();
+                }
+                self.publish(|next| next.sessions.retain(|e| e.record.id != id));
+            }
             ToServer::ShuttingDown { grace_ms } => self.publish(|next| next.shutting_down = Some(grace_ms)),
             ToServer::Goodbye => self.publish(|next| next.goodbye = true),
             ToServer::Cleaned(cleaned) => self.publish(|next| next.note(cleaned)),
@@ -209,14 +228,38 @@ impl Registry {
             }
             return self.publish(|next| refresh(next, id));
         }
-        let opened = Session::open(record.clone(), fds, Arc::clone(&self.nudge), Arc::clone(&self.metrics));
+        let history = self.keeper.as_ref().map(|keeper| keeper.history(id));
+        let opened = Session::open(record.clone(), fds, Arc::clone(&self.nudge), Arc::clone(&self.metrics), history);
         match opened {
             Ok(session) => {
                 let session = Arc::new(session);
-                let pump = Arc::new(Pump(tokio::spawn(Session::pump(Arc::clone(&session))).abort_handle()));
-                self.publish(|next| next.sessions.push(Entry { record: Arc::new(record), session, _pump: pump }));
+                let tasks = Arc::new(Tasks::start(&session));
+                self.publish(|next| next.sessions.push(Entry { record: Arc::new(record), session, _tasks: tasks }));
             }
             Err(error) => tracing::error!(sessionId = %id, %error, "A session's descriptors can't be used"),
+        }
+    }
+
+    /// Looks at what is on disk of the sessions there are, and removes what is there
+    /// of others if these are known to be all.
+    pub async fn open_histories(&self, are_all: bool) {
+        let Some(keeper) = &self.keeper else { return };
+        let now = self.now();
+        if are_all {
+            keeper.forget_others(now.sessions.iter().map(|entry| entry.record.id).collect());
+        }
+        for history in now.sessions.iter().filter_map(|entry| entry.session.history()) {
+            history.open().await;
+        }
+    }
+
+    /// Records what is not recorded yet, to the last byte.
+    pub async fn finish_histories(&self) {
+        for entry in &self.now().sessions {
+            if let Some(history) = entry.session.history() {
+                // What failed was told.
+                let _ = history.record(&entry.session, true).await;
+            }
         }
     }
 

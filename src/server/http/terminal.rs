@@ -15,7 +15,7 @@ use crate::model::id::SessionId;
 use crate::model::signal::Signal;
 use crate::model::spec::TerminalSize;
 use crate::server::App;
-use crate::server::session::{INPUT_PATIENCE, InputError, Read, Session};
+use crate::server::session::{INPUT_PATIENCE, InputError, Session};
 
 /// Most output in one answer, in bytes; `Quarterdeck-Next-Offset` leads on.
 const OUTPUT_MAX: u64 = 16 * 1024 * 1024;
@@ -130,14 +130,14 @@ pub async fn output(
 ) -> Result<Response, ApiError> {
     let query = checked(query)?;
     let session = find(&app, &id)?.session;
-    let (offset, bytes) = read_output(&session, &query)?;
+    let (offset, bytes) = read_output(&session, &query).await?;
     let next = offset + bytes.len() as u64;
     let mut response = ([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response();
     put_offsets(response.headers_mut(), Some(offset), next, session.oldest());
     Ok(response)
 }
 
-fn read_output(session: &Session, query: &OutputQuery) -> Result<(u64, Vec<u8>), ApiError> {
+async fn read_output(session: &Session, query: &OutputQuery) -> Result<(u64, Vec<u8>), ApiError> {
     let limit = query.limit.unwrap_or(OUTPUT_MAX).min(OUTPUT_MAX);
     loop {
         let head = session.head();
@@ -145,17 +145,14 @@ fn read_output(session: &Session, query: &OutputQuery) -> Result<(u64, Vec<u8>),
         if offset > head {
             return Err(ApiError::offset_out_of_range(offset, session.oldest(), head));
         }
-        let mut bytes = vec![0; usize::try_from(limit.min(head - offset)).unwrap_or(0)];
-        match session.read_at(offset, &mut bytes) {
-            Ok(Read::Bytes(n)) => {
-                bytes.truncate(n);
-                return Ok((offset, bytes));
-            }
-            Ok(Read::Gap(oldest)) if query.offset.is_some() => {
-                return Err(ApiError::offset_out_of_range(offset, oldest, session.head()));
+        let len = usize::try_from(limit.min(head - offset)).unwrap_or(0);
+        match session.read(offset, len).await {
+            Ok(Some(bytes)) => return Ok((offset, bytes)),
+            Ok(None) if query.offset.is_some() => {
+                return Err(ApiError::offset_out_of_range(offset, session.oldest(), session.head()));
             }
             // Nobody asked for this very offset: take the oldest of now.
-            Ok(Read::Gap(_)) => {}
+            Ok(None) => {}
             Err(e) => return Err(ApiError::internal(format!("Reading the output failed: {e}"))),
         }
     }

@@ -1,12 +1,14 @@
 //! A client's place in a session's output: attaching, moving on, leaving.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use super::{Session, lock};
+use super::past::{Found, Past};
+use super::{Read, Session, lock};
 use crate::server::pace::{ClientId, LINGER};
 
 /// What a client's place in the stream starts from.
@@ -34,7 +36,7 @@ impl Session {
     /// [`BeyondHead`] for an offset that no byte has yet.
     pub fn attach(self: &Arc<Self>, start: Start, wake: Arc<Notify>) -> Result<Attachment, BeyondHead> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let (oldest, head) = (self.ring.oldest(), self.ring.head());
+        let (oldest, head) = (self.oldest(), self.ring.head());
         let (asked, offset) = match start {
             Start::Live => (head, head),
             Start::Oldest => {
@@ -49,11 +51,21 @@ impl Session {
         let now = Instant::now();
         let pace = {
             let mut places = lock(&self.places);
-            places.join(id, offset, wake);
+            places.join(id, self.needed_in_ring(offset), offset, Arc::clone(&wake));
             places.pace(now)
         };
         self.set_pace(pace);
-        Ok(Attachment { session: Arc::clone(self), id, asked, offset, oldest, head, is_detached: false })
+        Ok(Attachment {
+            session: Arc::clone(self),
+            id,
+            asked,
+            offset,
+            oldest,
+            head,
+            is_detached: false,
+            past: Past::default(),
+            wake,
+        })
     }
 }
 
@@ -73,9 +85,31 @@ pub struct Attachment {
     /// The head at that moment.
     pub head: u64,
     is_detached: bool,
+    past: Past,
+    wake: Arc<Notify>,
 }
 
 impl Attachment {
+    /// Copies output from `offset` on, from the ring or from disk.
+    ///
+    /// # Errors
+    /// What reading the ring returns.
+    pub fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<Found> {
+        if offset >= self.session.ring.oldest()
+            && let Read::Bytes(n) = self.session.ring.read_at(offset, buffer)?
+        {
+            self.past = Past::default();
+            return Ok(Found::Bytes(n));
+        }
+        Ok(self.past.read_at(&self.session, offset, buffer, &self.wake))
+    }
+
+    /// Whether the next output is still on its way from disk.
+    #[must_use]
+    pub fn is_fetching(&self) -> bool {
+        self.past.is_waiting()
+    }
+
     /// The client was sent everything below `sent` and says that it has everything
     /// below `acked`.
     pub fn acked(&self, acked: u64, sent: u64) {
@@ -87,6 +121,11 @@ impl Attachment {
     /// half of the ring is kept readable behind it.
     pub fn sent(&self, sent: u64) {
         self.moved(sent.saturating_sub(self.session.ring.capacity() / 2), sent);
+    }
+
+    /// The client lost its place and goes on at `offset`.
+    pub fn resumed(&self, offset: u64) {
+        self.moved(self.session.needed_in_ring(offset), offset);
     }
 
     fn moved(&self, place: u64, sent: u64) {

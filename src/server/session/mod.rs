@@ -1,6 +1,7 @@
 //! A session as the server holds it: its record, its output, its input.
 
 mod attachment;
+mod past;
 
 use std::collections::VecDeque;
 use std::io;
@@ -13,8 +14,10 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
 pub use attachment::{Attachment, BeyondHead, Start};
+pub use past::Found;
 
 use super::attention::inbox::{Event, Inbox, is_report};
+use super::history::History;
 use super::metrics::Metrics;
 use super::pace::{LINGER_AFTER_RESTART, Places};
 use super::resources::sessions::Usage;
@@ -49,6 +52,10 @@ pub struct Session {
     output: Notify,
     /// News for the one who watches whether a person is needed.
     pub inbox: Inbox,
+    /// Its output on disk, unless there is to be none.
+    history: Option<Arc<History>>,
+    /// Rings for the recorder when there may be something to record.
+    to_record: Notify,
     /// What the server counts, of all sessions together.
     pub metrics: Arc<Metrics>,
 }
@@ -64,7 +71,15 @@ pub enum InputError {
     Io(io::Error),
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// Whether there is something to record shows in these.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recordable {
+    head: u64,
+    ended: Option<u32>,
+}
+
+/// Locks what no panic can leave half changed.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -74,7 +89,13 @@ impl Session {
     ///
     /// # Errors
     /// Descriptors that are missing or are not what they should be.
-    pub fn open(record: Record, fds: Vec<OwnedFd>, nudge: Arc<OwnedFd>, metrics: Arc<Metrics>) -> io::Result<Self> {
+    pub fn open(
+        record: Record,
+        fds: Vec<OwnedFd>,
+        nudge: Arc<OwnedFd>,
+        metrics: Arc<Metrics>,
+        history: Option<Arc<History>>,
+    ) -> io::Result<Self> {
         let mut fds = fds.into_iter();
         let (Some(ring), Some(hint), Some(data)) = (fds.next(), fds.next(), fds.next()) else {
             return Err(io::ErrorKind::InvalidData.into());
@@ -91,6 +112,8 @@ impl Session {
             usage: Mutex::default(),
             output: Notify::new(),
             inbox: Inbox::default(),
+            history,
+            to_record: Notify::new(),
             metrics,
         };
         session.set_master(fds.next())?;
@@ -147,6 +170,7 @@ impl Session {
         let mut ends = lock(&self.ends);
         if ends.back().is_none_or(|last| last.life < exit.life) {
             ends.push_back(exit);
+            self.to_record.notify_one();
         }
         while ends.len() > ENDS_KEPT {
             ends.pop_front();
@@ -183,9 +207,32 @@ impl Session {
         self.ring.head()
     }
 
-    /// The oldest offset that can be read.
+    /// Its output on disk.
     #[must_use]
-    pub fn oldest(&self) -> u64 {
+    pub fn history(&self) -> Option<&Arc<History>> {
+        self.history.as_ref()
+    }
+
+    /// What changes when there is something to record.
+    #[must_use]
+    pub fn recordable(&self) -> Recordable {
+        Recordable { head: self.ring.head(), ended: lock(&self.ends).back().map(|exit| exit.life) }
+    }
+
+    /// Waits until there may be something to record.
+    pub async fn recorder_woken(&self) {
+        self.to_record.notified().await;
+    }
+
+    /// Bytes that the ring holds at most.
+    #[must_use]
+    pub fn ring_capacity(&self) -> u64 {
+        self.ring.capacity()
+    }
+
+    /// The oldest offset in the ring.
+    #[must_use]
+    pub fn ring_oldest(&self) -> u64 {
         self.ring.oldest()
     }
 
@@ -201,7 +248,7 @@ impl Session {
         lock(&self.places).count()
     }
 
-    /// Copies retained output from `offset` on, see [`RingReader::read_at`].
+    /// Copies output from the ring from `offset` on, see [`RingReader::read_at`].
     ///
     /// # Errors
     /// What `pread(2)` returns.
@@ -209,10 +256,10 @@ impl Session {
         self.ring.read_at(offset, buffer)
     }
 
-    /// The first offset that is safe to read from: while output may go on, a
-    /// little above the oldest.
+    /// The first offset in the ring that is safe to read from: while output may go
+    /// on, a little above the oldest.
     #[must_use]
-    pub fn safe_oldest(&self) -> u64 {
+    pub fn ring_safe_oldest(&self) -> u64 {
         let is_over = lock(&self.master).is_none();
         if is_over { self.ring.oldest() } else { self.ring.safe_oldest() }
     }
@@ -248,6 +295,7 @@ impl Session {
             }
             lock(&session.places).wake_all();
             session.output.notify_waiters();
+            session.to_record.notify_one();
         }
     }
 

@@ -73,6 +73,12 @@ impl Keeper {
         self.note(outcome.err());
     }
 
+    /// Whether every session there ever was and that is not deleted is known.
+    #[must_use]
+    pub fn knows_all(&self) -> bool {
+        self.is_read && self.written.is_some()
+    }
+
     /// Follows the registry until the container ends, and saves a last time.
     pub async fn run(mut self) {
         let mut snapshots = self.registry.subscribe();
@@ -159,7 +165,7 @@ impl Keeper {
     async fn offer(&self, sessions: &[Saved]) -> Result<Option<String>, RequestError> {
         let mut refused = None;
         for saved in sessions {
-            let (record, output_end) = (Box::new(saved.record()), output_end(saved));
+            let (record, output_end) = (Box::new(saved.record()), self.output_end(saved).await);
             match self.link.wish(Request::Restore { record, output_end }).await {
                 Ok(_) => {}
                 Err(RequestError::Unavailable) => return Err(RequestError::Unavailable),
@@ -172,6 +178,19 @@ impl Keeper {
             tracing::info!(sessionCount = self.registry.now().sessions.len(), "Sessions restored; they can be resumed");
         }
         Ok(refused)
+    }
+
+    /// Where a session's output goes on: behind every byte it is known to have
+    /// written, in the state or in the history.
+    async fn output_end(&self, saved: &Saved) -> u64 {
+        let id = saved.id;
+        match self.on_disk(move |store| store.recorded_end(id)).await {
+            Ok(end) => end.max(saved.output_offset),
+            Err(reason) => {
+                tracing::warn!(sessionId = %id, %reason, "The recorded output of a session cannot be read");
+                saved.output_offset
+            }
+        }
     }
 
     /// One warning when it begins, a word when it is over.
@@ -206,12 +225,6 @@ impl Keeper {
         thread.spawn(run).map_err(|error| Trouble::no_thread(&error))?;
         outcome.await.unwrap_or_else(|_| Err(Trouble::no_thread(&std::io::ErrorKind::BrokenPipe.into())))
     }
-}
-
-/// Where a session's output goes on: behind every byte it is known to have
-/// written.
-fn output_end(saved: &Saved) -> u64 {
-    saved.output_offset
 }
 
 /// Waits for so long, or until the container's end gets closer.

@@ -13,6 +13,8 @@ use rustix::fs::FlockOperation;
 
 use super::content::{self, Content, Saved};
 use crate::logging::{iso_time, unix_millis};
+use crate::model::id::SessionId;
+use crate::server::history;
 
 const NAME: &str = "sessions.json";
 const NAME_WHILE_WRITING: &str = "sessions.json.new";
@@ -84,6 +86,15 @@ impl Store {
     /// Where the file is.
     pub fn path(&self) -> PathBuf {
         self.dir.join(NAME)
+    }
+
+    /// Where the recorded output of a session ends; 0 if there is none.
+    ///
+    /// # Errors
+    /// It could not be read.
+    pub fn recorded_end(&self, id: SessionId) -> Result<u64, Trouble> {
+        let trouble = |error| Trouble::new(format!("cannot read the history of session {id}"), &error);
+        history::keeper::end_of(&self.dir, id).map_err(trouble)
     }
 
     /// Reads the file, and sets it aside if it is not sound.

@@ -16,7 +16,7 @@ use super::messages::ServerMessage;
 use super::utf8::{Piece, Utf8};
 use crate::model::id::SessionId;
 use crate::server::metrics::echo::{self, Stopwatch};
-use crate::server::session::{Attachment, Read};
+use crate::server::session::{Attachment, Found};
 use crate::server::view::{exit_code, exit_signal};
 
 /// Most output in one frame: small enough that a frame of another session
@@ -176,7 +176,7 @@ impl Channel {
     /// Whether there is anything to tell now.
     #[must_use]
     pub fn is_ready(&self, now: Instant) -> bool {
-        self.sendable(now) > 0 || self.exit_due().is_some()
+        !self.attachment.is_fetching() && (self.sendable(now) > 0 || self.exit_due().is_some())
     }
 
     /// Asks to be woken by the next output, unless the end of a pause will do
@@ -231,9 +231,10 @@ impl Channel {
             frames::start_output(buffer, self.number, self.cursor);
         }
         buffer.resize(start + usize::try_from(len).unwrap_or(0), 0);
-        let n = match self.attachment.session.read_at(self.cursor, &mut buffer[start..])? {
-            Read::Bytes(n) => n,
-            Read::Gap(_) => return Ok(self.jump()),
+        let n = match self.attachment.read_at(self.cursor, &mut buffer[start..])? {
+            Found::Bytes(n) => n,
+            Found::Gone => return Ok(self.jump()),
+            Found::Later => return Ok(Vec::new()),
         };
         buffer.truncate(start + n);
         let offset = self.cursor;
@@ -253,11 +254,11 @@ impl Channel {
     /// Output was overwritten before this client took it.
     fn jump(&mut self) -> Vec<Message> {
         let held = self.utf8.flush(self.cursor).map(|piece| self.text(piece));
-        let to = self.attachment.session.safe_oldest().max(self.cursor);
+        let to = self.attachment.session.next_readable(self.cursor);
         let gap = say(&self.gap(self.cursor, to));
         self.cursor = to;
         self.acked = self.acked.max(to);
-        self.attachment.acked(to, to);
+        self.attachment.resumed(to);
         held.into_iter().chain([gap]).collect()
     }
 

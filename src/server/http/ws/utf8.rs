@@ -1,6 +1,8 @@
 //! Bytes to text without losing one: a character split between reads is held
 //! back, an invalid byte becomes U+FFFD, and offsets stay exact.
 
+use crate::server::characters::complete_prefix;
+
 /// The decoder of one stream.
 #[derive(Debug, Default)]
 pub struct Utf8 {
@@ -39,20 +41,6 @@ impl Utf8 {
         self.held.clear();
         Some(Piece { text, offset })
     }
-}
-
-/// Length of `bytes` without a last character that could still become whole.
-fn complete_prefix(bytes: &[u8]) -> usize {
-    let last = bytes.len().saturating_sub(3);
-    for start in (last..bytes.len()).rev() {
-        match std::str::from_utf8(&bytes[start..]) {
-            // A whole character after an incomplete one can't be: stop here.
-            Ok(_) => return bytes.len(),
-            Err(e) if e.valid_up_to() == 0 && e.error_len().is_none() => return start,
-            Err(_) => {}
-        }
-    }
-    bytes.len()
 }
 
 #[cfg(test)]
