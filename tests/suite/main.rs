@@ -13,6 +13,7 @@ mod controls;
 mod fan_out;
 mod first_process;
 mod fresh_login;
+mod history;
 mod idle;
 mod layering;
 mod lifecycle;

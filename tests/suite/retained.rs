@@ -26,7 +26,7 @@ fn overrun(quarterdeck: &Quarterdeck) -> (String, Vec<u8>, usize) {
 }
 
 fn small() -> Quarterdeck {
-    Quarterdeck::with(&["--scrollback", "128KiB"])
+    Quarterdeck::with(&["--scrollback", "128KiB", "--history", "0"])
 }
 
 #[test]

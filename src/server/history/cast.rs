@@ -19,11 +19,13 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 
 use crate::model::spec::TerminalSize;
-use crate::server::characters::complete_prefix;
 
-/// Most bytes in one event: what one byte that is no text costs is limited to
-/// the event it is in.
+/// Most bytes in one event.
 const EVENT_BYTES: usize = 4096;
+
+/// Most bytes in an event that is not all text, and so takes up to five times that:
+/// a byte that is none costs little, and many of them make no more events than need be.
+const EXACT_BYTES: usize = 256;
 
 /// Highest offset that is believed; below it, numbers in JSON are exact.
 pub const OFFSET_MAX: u64 = 1 << 53;
@@ -103,9 +105,7 @@ impl Encoder {
     /// Output, exactly.
     pub fn output(&mut self, out: &mut Vec<u8>, now_ms: u64, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            let len = bytes.len().min(EVENT_BYTES);
-            let whole = complete_prefix(&bytes[..len]);
-            let (piece, rest) = bytes.split_at(if whole == 0 || len == bytes.len() { len } else { whole });
+            let (piece, rest) = bytes.split_at(piece_len(bytes));
             if let Ok(text) = std::str::from_utf8(piece) {
                 self.event(out, now_ms, 'o', text);
             } else {
@@ -129,6 +129,17 @@ impl Encoder {
     /// The end of the program.
     pub fn exit(&mut self, out: &mut Vec<u8>, now_ms: u64, status: i32) {
         self.event(out, now_ms, 'x', &status.to_string());
+    }
+}
+
+/// How much of `bytes` the next event takes: text up to what is none, or a little
+/// of that.
+fn piece_len(bytes: &[u8]) -> usize {
+    let limit = bytes.len().min(EVENT_BYTES);
+    match std::str::from_utf8(&bytes[..limit]) {
+        Ok(_) => limit,
+        Err(e) if e.valid_up_to() >= EXACT_BYTES => e.valid_up_to(),
+        Err(_) => limit.min(EXACT_BYTES),
     }
 }
 
