@@ -25,6 +25,8 @@ pub enum ClientCommand {
     Rm(RmArgs),
     /// Run the command of an ended session again
     Resume(ResumeArgs),
+    /// Say from inside a session what it needs of people
+    Notify(NotifyArgs),
     /// Watch what the sessions use
     Top(TopArgs),
     /// Print the output of a session that is still kept
@@ -93,6 +95,27 @@ pub struct NewArgs {
     /// What to run [default: the --session-command of init]
     #[arg(trailing_var_arg = true, value_name = "COMMAND")]
     pub command: Vec<String>,
+}
+
+/// Flags of `notify`.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct NotifyArgs {
+    /// A person is needed, for this
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
+    pub needs_input: Option<String>,
+    /// What the session does
+    #[arg(long, value_enum)]
+    pub status: Option<StatusWord>,
+}
+
+/// What a session may call itself.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum StatusWord {
+    /// It works
+    Active,
+    /// It waits for a person
+    Waiting,
 }
 
 /// Flags that concern the terminal of who attaches.

@@ -17,6 +17,8 @@ use super::socket::Sockets;
 pub struct Api {
     /// Where it listens.
     pub sockets: Sockets,
+    /// What to show, where the socket alone does not say who asks.
+    pub bearer: Option<String>,
 }
 
 /// What was answered; never an error.
@@ -133,6 +135,9 @@ impl Api {
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
         tokio::spawn(connection);
         let mut request = Request::builder().method(method).uri(path).header(hyper::header::HOST, "localhost");
+        if let Some(bearer) = &self.bearer {
+            request = request.header(hyper::header::AUTHORIZATION, format!("Bearer {bearer}"));
+        }
         let body = match content {
             Content::None => Bytes::new(),
             Content::Json(text) => {

@@ -11,6 +11,7 @@ mod list;
 mod logs;
 mod ls;
 mod new;
+mod notify;
 mod output;
 mod resume;
 mod rm;
@@ -48,6 +49,7 @@ async fn carry_out(command: ClientCommand) -> Result<Exit, Failure> {
         ClientCommand::Kill(args) => kill::kill(&api(&args.common.client), &args).await,
         ClientCommand::Rm(args) => rm::rm(&api(&args.common.client), &args).await,
         ClientCommand::Resume(args) => resume::resume(&api(&args.common.client), &args).await,
+        ClientCommand::Notify(args) => notify::notify(&args).await,
         ClientCommand::Top(args) => top::top(&api(&args.common.client), &args).await,
         ClientCommand::Logs(args) => logs::logs(&api(&args.common.client), &args).await,
         ClientCommand::Health(args) => health::health(&api(&args.common.client), &args).await,
@@ -55,5 +57,5 @@ async fn carry_out(command: ClientCommand) -> Result<Exit, Failure> {
 }
 
 fn api(args: &ClientArgs) -> Api {
-    Api { sockets: Sockets(config::client_sockets(args.socket.as_deref())) }
+    Api { sockets: Sockets(config::client_sockets(args.socket.as_deref())), bearer: None }
 }

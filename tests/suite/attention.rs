@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
+use crate::support::quarterdeck::BINARY;
 use crate::support::{Api, Client, Form, Quarterdeck};
 
 /// A session that says `sign` and then reads its terminal until it is typed to.
@@ -148,4 +149,52 @@ fn nobody_is_stuck_who_needs_a_person_or_without_a_limit() {
     wait_for_need(&api, &asking);
     api.wait_for(&silent, "stuck", |session| session["isStuck"] == json!(true));
     assert_eq!(api.session(&asking)["isStuck"], json!(false));
+}
+
+/// A shell that runs what it is told in lines of input, with our binary at hand.
+fn told_shell(api: &Api) -> String {
+    let id = api.shell("stty -echo; printf R; while IFS= read -r line; do eval \"$line\"; echo \"[$?]\"; done");
+    api.wait_for(&id, "ready", |session| session["outputOffset"] == json!(1));
+    id
+}
+
+fn tell(api: &Api, id: &str, line: &str) {
+    assert_eq!(api.input(id, format!("{line}\n").as_bytes()).status, 200);
+}
+
+#[test]
+fn a_program_that_speaks_for_itself_is_believed() {
+    let quarterdeck = Quarterdeck::start();
+    let api = quarterdeck.api();
+    let id = told_shell(&api);
+    tell(&api, &id, &format!("{BINARY} notify --needs-input 'Which one?'"));
+    assert_eq!(wait_for_need(&api, &id), "Which one?");
+    // What another session says is not about this one, and a bell is nothing to a program that speaks.
+    let other = told_shell(&api);
+    tell(&api, &other, &format!("{BINARY} notify --status waiting"));
+    assert_eq!(wait_for_need(&api, &other), "Waits for input");
+    assert_eq!(wait_for_need(&api, &id), "Which one?");
+    tell(&api, &id, &format!("printf '\\a'; {BINARY} notify --status active; printf '\\a'"));
+    wait_for_nobody(&api, &id);
+}
+
+#[test]
+fn the_notify_socket_serves_nothing_else_and_nobody_without_a_ticket() {
+    let quarterdeck = Quarterdeck::start();
+    let api = quarterdeck.api();
+    let id = told_shell(&api);
+    let mut client = quarterdeck.connect(Form::Json);
+    client.attach(&id);
+    let forged = format!("QUARTERDECK_NOTIFY_TOKEN=00000000000000000000000000000000 {BINARY} notify --status waiting");
+    let lines = [
+        (forged.as_str(), "does not say of which session"),
+        (&format!("env -u QUARTERDECK_NOTIFY_TOKEN {BINARY} notify --status waiting"), "not inside a session"),
+        (&format!("{BINARY} ls --socket $QUARTERDECK_NOTIFY_SOCKET"), "Nothing is served at /api/sessions"),
+        (&format!("{BINARY} notify"), "--needs-input"),
+    ];
+    for (line, answer) in lines {
+        tell(&api, &id, line);
+        client.wait_until(answer, |view| view.text(&id).contains(answer));
+    }
+    assert_eq!(api.session(&id)["needsInput"], json!(false));
 }
