@@ -1,5 +1,6 @@
 //! The log: JSON lines with flat camelCase fields.
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::support::{Quarterdeck, Setup, eventually};
@@ -86,4 +87,48 @@ fn secrets_given_to_sessions_are_not_logged() {
     quarterdeck.stop();
     let log = quarterdeck.log().lines().join("\n");
     assert!(!log.contains("typed-secret") && !log.contains("env-secret"), "{log}");
+}
+
+/// What logrotate does: the file is moved away, then the program is told.
+#[test]
+fn after_hup_a_log_file_that_was_moved_away_is_begun_anew() {
+    let logs = tempfile::tempdir().expect("a temporary directory");
+    let path = logs.path().display().to_string();
+    let quarterdeck = Quarterdeck::with(&["--log-dir", &path]);
+    let files = || {
+        let entries =
+            std::fs::read_dir(logs.path()).expect("the directory").map(|entry| entry.expect("an entry").path());
+        entries.filter(|path| path.extension().is_some_and(|end| end == "log")).collect::<Vec<_>>()
+    };
+    let [file] = &eventually("there is a file", || Some(files()).filter(|files| files.len() == 1))[..] else {
+        panic!("one file expected")
+    };
+    let read = |path: &std::path::Path| std::fs::read_to_string(path).unwrap_or_default();
+    eventually("it has lines", || read(file).contains("API server started").then_some(()));
+    let moved = logs.path().join("moved-away");
+    std::fs::rename(file, &moved).expect("renamed");
+    quarterdeck.signal(Signal::SIGHUP);
+    // A day may have ended in between, and then the new file has another name.
+    eventually("the new file has lines", || {
+        files().iter().any(|file| read(file).contains("Log files opened again")).then_some(())
+    });
+    let before = read(&moved);
+    assert!(before.contains("API server started") && !before.contains("Log files opened again"), "{before}");
+    quarterdeck.kill_server();
+    eventually("the next server writes there too", || {
+        files().iter().any(|file| read(file).contains("API server started")).then_some(())
+    });
+    assert_eq!(read(&moved), before);
+}
+
+#[test]
+fn hup_without_log_files_changes_nothing() {
+    let quarterdeck = Quarterdeck::start();
+    let api = quarterdeck.api();
+    assert_eq!(api.get("/health").status, 200);
+    quarterdeck.signal(Signal::SIGHUP);
+    quarterdeck.log().wait_for("a word about it", |entry| {
+        entry["message"].as_str().is_some_and(|text| text.contains("logging to stderr only"))
+    });
+    assert_eq!(api.get("/api/health").json_of(200)["serverRestarts"], serde_json::json!(0));
 }
