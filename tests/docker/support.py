@@ -51,8 +51,13 @@ class Container:
         docker("rm", "--force", "--volumes", self.id)
 
     def await_ready(self):
-        self.address = eventually("the port is published", self._published)
+        self.await_up()
         eventually("GET /ready answers 200", lambda: self._alive() and self.curl("/ready", check=False)[0] == 200)
+
+    def await_up(self):
+        """Waits until it answers: with as many sessions as there may be it is not ready for more."""
+        self.address = eventually("the port is published", self._published)
+        eventually("GET /health answers 200", lambda: self._alive() and self.curl("/health", check=False)[0] == 200)
 
     def _published(self):
         self._alive()
