@@ -210,9 +210,9 @@ impl Keeper {
         self.trouble = trouble;
     }
 
-    /// Lets a thread do what may have to wait for a disk. One that lives only as
-    /// long: a container that is out of processes must not cost the server more
-    /// than the attempt.
+    /// Lets a thread do what may have to wait for a disk. It lives only as long,
+    /// so that a quiet server has one thread. In a container that is out of
+    /// processes there is none to be had, and the wait is everybody's.
     async fn on_disk<T, W>(&self, work: W) -> Result<T, Trouble>
     where
         T: Send + 'static,
@@ -221,9 +221,23 @@ impl Keeper {
         let store = Arc::clone(&self.store);
         let (done, outcome) = oneshot::channel();
         let thread = std::thread::Builder::new().name("quarterdeck-disk".into()).stack_size(STACK);
-        let run = move || drop(done.send(work(&mut store.lock().unwrap_or_else(PoisonError::into_inner))));
-        thread.spawn(run).map_err(|error| Trouble::no_thread(&error))?;
-        outcome.await.unwrap_or_else(|_| Err(Trouble::no_thread(&std::io::ErrorKind::BrokenPipe.into())))
+        let run = move || {
+            let _ = done.send(work(&mut store.lock().unwrap_or_else(PoisonError::into_inner)));
+        };
+        // A failed spawn drops its closure, so it is given a way to the work only.
+        let run = Arc::new(Mutex::new(Some(run)));
+        let theirs = Arc::clone(&run);
+        if thread.spawn(move || take_up(&theirs)).is_err() {
+            take_up(&run);
+        }
+        outcome.await.unwrap_or_else(|_| Err(Trouble::unfinished()))
+    }
+}
+
+fn take_up(work: &Mutex<Option<impl FnOnce()>>) {
+    let work = work.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(work) = work {
+        work();
     }
 }
 

@@ -64,11 +64,10 @@ impl Trouble {
         Self { what, why: error.to_string(), advice, is_held: false }
     }
 
-    /// No thread could be made for the work on the disk.
-    pub fn no_thread(error: &io::Error) -> Self {
-        let what = "cannot start a thread for the state file".into();
-        let advice = "end programs that run too many processes, or raise the container's pids limit";
-        Self { what, why: error.to_string(), advice, is_held: false }
+    /// The work on the disk was not done to its end, for a fault of ours.
+    pub fn unfinished() -> Self {
+        let (what, why) = ("cannot use the state file".into(), "the attempt broke off".into());
+        Self { what, why, advice: "look at the log before this line, and report it", is_held: false }
     }
 
     /// The directory is locked by another server, which may end soon.
