@@ -4,6 +4,7 @@
 
 mod support;
 
+mod attach;
 mod attention;
 mod bad_command_line;
 mod bad_messages;

@@ -96,7 +96,7 @@ pub async fn to(api: &Api, session: Session, wanted: Wanted) -> Result<Exit, Fai
     drop(attachment);
     let tell = |what: &str| {
         if !matches!(role, Role::Reader { .. }) && io::stdout().is_terminal() {
-            output::note(&format!("{}[{name}: {what}]\r\n", if at_line_start { "" } else { "\r\n" }));
+            output::note(&format!("{}[{name}: {what}]\n", if at_line_start { "" } else { "\n" }));
         }
     };
     match end {

@@ -103,6 +103,12 @@ impl Api {
         self.get(&format!("/api/sessions/{id}")).json_of(200)["session"].take()
     }
 
+    /// Everything that is kept of a session's output.
+    #[track_caller]
+    pub fn output(&self, id: &str) -> Vec<u8> {
+        self.get(&format!("/api/sessions/{id}/output")).bytes_of(200)
+    }
+
     /// Asks until the session is as wanted.
     #[track_caller]
     pub fn wait_for(&self, id: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {

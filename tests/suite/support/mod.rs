@@ -15,6 +15,7 @@ pub mod pid1;
 pub mod process;
 pub mod quarterdeck;
 pub mod scene;
+pub mod seat;
 pub mod stead;
 pub mod terminal;
 pub mod view;
@@ -24,6 +25,7 @@ pub use client::{Client, Form};
 pub use http::Api;
 pub use quarterdeck::{Quarterdeck, Setup};
 pub use scene::Scene;
+pub use seat::Seat;
 
 /// How long anything may take before a test gives up. No test waits this long
 /// when all is well; it only bounds a hang, so it is generous. A slow machine

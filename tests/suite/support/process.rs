@@ -104,6 +104,13 @@ pub fn reaped(pid: i32) -> u64 {
     behind_the_name.split_whitespace().nth(8).and_then(|number| number.parse().ok()).expect("cminflt")
 }
 
+/// How many bytes a process has written, to whatever.
+pub fn written(pid: i32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/io")).unwrap_or_else(|e| panic!("io of {pid}: {e}"));
+    let number = text.lines().find_map(|line| line.strip_prefix("wchar: "));
+    number.and_then(|number| number.parse().ok()).expect("wchar")
+}
+
 /// How many TCP connections the server side of this local port still holds.
 pub fn connections(port: u16) -> usize {
     const ESTABLISHED: &str = "01";

@@ -3,6 +3,7 @@
 use std::io::Error;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -127,8 +128,15 @@ impl Quarterdeck {
 
     /// Runs one of the client commands.
     pub fn command(&self, args: &[&str]) -> Output {
-        let socket = self.dir().join("api.sock");
-        run(args.iter().copied().chain(["--socket", &socket.display().to_string()]))
+        output_of(self.client(args))
+    }
+
+    /// One of the client commands, to be run with nothing on standard input.
+    pub fn client(&self, args: &[&str]) -> Command {
+        let mut client = Command::new(BINARY);
+        client.args(args).env_clear().env("PATH", "/usr/bin:/bin").env("TERM", "xterm-256color");
+        client.env("QUARTERDECK_SOCKET", self.dir().join("api.sock")).stdin(Stdio::null());
+        client
     }
 
     /// Process id of the API server as this test sees it: init's child of that
@@ -317,18 +325,26 @@ pub fn run<'a>(args: impl IntoIterator<Item = &'a str>) -> Output {
 /// As [`run`], with variables.
 pub fn run_with<'a>(args: impl IntoIterator<Item = &'a str>, env: &[(&str, &str)]) -> Result<Output, Error> {
     let mut child = Command::new(BINARY);
-    child.args(args).env_clear().env("PATH", "/usr/bin:/bin").envs(env.iter().copied());
-    let mut child = child.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    child.args(args).env_clear().env("PATH", "/usr/bin:/bin").envs(env.iter().copied()).stdin(Stdio::null());
+    wait_for_output(child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?)
+}
+
+/// Runs a command to its end.
+pub fn output_of(mut command: Command) -> Output {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the command starts");
+    wait_for_output(child).expect("the command's output")
+}
+
+/// Waits for the end of a child whose output is piped. Reads all the time: it
+/// may print more than a pipe holds.
+fn wait_for_output(child: Child) -> Result<Output, Error> {
     let id = i32::try_from(child.id()).expect("a process id");
-    let start = Instant::now();
-    while child.try_wait()?.is_none() {
-        if start.elapsed() > patience() {
-            let _ = kill(Pid::from_raw(id), Signal::SIGKILL);
-            panic!("{id} did not end by itself: {:?}", child.wait_with_output());
-        }
-        thread::park_timeout(Duration::from_millis(3));
-    }
-    child.wait_with_output()
+    let (done, ended) = mpsc::channel();
+    thread::spawn(move || done.send(child.wait_with_output()));
+    ended.recv_timeout(patience()).unwrap_or_else(|_| {
+        let _ = kill(Pid::from_raw(id), Signal::SIGKILL);
+        panic!("{id} did not end by itself: {:?}", ended.recv());
+    })
 }
 
 /// A path for error tables: something that is surely not there.

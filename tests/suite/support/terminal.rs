@@ -52,8 +52,18 @@ impl Terminal {
 
     /// Everything shown so far.
     pub fn shown(&mut self) -> String {
+        String::from_utf8_lossy(self.bytes()).into_owned()
+    }
+
+    /// Everything shown so far, byte by byte.
+    pub fn bytes(&mut self) -> &[u8] {
         self.look();
-        String::from_utf8_lossy(&self.screen).into_owned()
+        &self.screen
+    }
+
+    /// How the line is set.
+    pub fn modes(&mut self) -> String {
+        format!("{:?}", rustix::termios::tcgetattr(self.master()).expect("a terminal has modes"))
     }
 
     /// Waits until `text` is shown behind what earlier waits have seen.
@@ -64,6 +74,15 @@ impl Terminal {
             self.look();
             let mut windows = self.screen[self.seen..].windows(text.len());
             Some(self.seen + windows.position(|window| window == text.as_bytes())? + text.len())
+        });
+    }
+
+    /// Waits until `text` is shown anywhere behind the last `mark`.
+    #[track_caller]
+    pub fn wait_for_anywhere_behind(&mut self, mark: &str, text: &str) {
+        eventually(&format!("{text:?} is shown behind {mark:?}"), || {
+            let shown = self.shown();
+            shown[shown.rfind(mark)?..].contains(text).then_some(())
         });
     }
 
