@@ -22,5 +22,6 @@ export default defineConfig({
       '/ws': { target: api, changeOrigin: true, ws: true },
     },
   },
-  test: { include: ['test/**/*.test.{ts,tsx}'], environment: 'node' },
+  // The time limit only ends a test that hangs: machines are busy with other things, too.
+  test: { include: ['test/**/*.test.{ts,tsx}'], environment: 'node', testTimeout: 60_000 },
 });

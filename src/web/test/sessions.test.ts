@@ -44,7 +44,7 @@ test('the exit says how the program ended, and the last output is still taken', 
 test('a session this page creates is attached as the visible one, whichever news is first', async () => {
   const page = openPage();
   page.connect(sessionNamed('a'));
-  await page.client.whileCreating(async () => {
+  await page.client.streams.whileCreating(async () => {
     page.socket().control({ type: 'session.created', session: sessionNamed('bb') });
     expect(page.socket().controls('session.attach').map((message) => message['sessionId'])).toEqual(['a']);
     page.store.update((state) => ({ ...state, activeId: 'bb' }));

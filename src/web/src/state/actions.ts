@@ -42,7 +42,7 @@ export class Actions {
   }
 
   async create(spec: api.NewSession): Promise<void> {
-    await this.client.whileCreating(async () => {
+    await this.client.streams.whileCreating(async () => {
       const session = await api.createSession(spec);
       // Selected first: the visible session gets the larger window.
       this.select(session.id);
@@ -70,7 +70,7 @@ export class Actions {
   }
 
   cancelPaste(session: Session): void {
-    this.client.cancelPaste(session.id);
+    this.client.streams.cancelPaste(session.id);
   }
 
   /** Saves what is kept of a session's output as a file. */
@@ -80,7 +80,7 @@ export class Actions {
       saveFile(`${session.name}.log`, bytes);
       if (lost > 0) {
         const amount = lost.toLocaleString('en');
-        this.client.notify('warning', `The output of ${session.name} grew faster than it could be fetched: ${amount} bytes in the middle of the file are missing.`);
+        this.client.notices.notify('warning', `The output of ${session.name} grew faster than it could be fetched: ${amount} bytes in the middle of the file are missing.`);
       }
     } catch (error) {
       this.report(error);
@@ -98,7 +98,7 @@ export class Actions {
   }
 
   report(error: unknown): void {
-    this.client.notify('error', describeError(error));
+    this.client.notices.notify('error', describeError(error));
   }
 
   retryNow(): void {
@@ -106,7 +106,7 @@ export class Actions {
   }
 
   dismiss(noticeId: number): void {
-    this.client.dismiss(noticeId);
+    this.client.notices.dismiss(noticeId);
   }
 }
 

@@ -102,6 +102,10 @@ export function withMove(state: AppState, id: string, to: number): AppState {
   return { ...state, sessions, order: sessions.map((known) => known.id) };
 }
 
+export function nameOf({ sessions }: AppState, id: string): string {
+  return sessions.find((session) => session.id === id)?.name ?? 'a session';
+}
+
 export function withNotice(state: AppState, notice: Notice): AppState {
   const others = state.notices.filter((known) => known.text !== notice.text);
   return { ...state, notices: [...others, notice].slice(-4) };

@@ -11,7 +11,7 @@ import { SearchAddon } from '@xterm/addon-search';
 import { Unicode11Addon } from '@xterm/addon-unicode11';
 import { WebLinksAddon } from '@xterm/addon-web-links';
 import { type ITerminalOptions, Terminal } from '@xterm/xterm';
-import type { ScreenHooks } from '../net/client';
+import type { ScreenHooks } from '../net/screenHost';
 import type { StreamSink } from '../net/sessionStream';
 import { fixEraseAbove } from './eraseFix';
 import { GpuRenderer, loadGpuRenderer } from './gpu';

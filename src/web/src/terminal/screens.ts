@@ -1,6 +1,6 @@
 /** All terminals by session. They live here, outside React, from first sight to destruction. */
 
-import type { ScreenHooks, ScreenHost } from '../net/client';
+import type { ScreenHooks, ScreenHost } from '../net/screenHost';
 import type { Store } from '../state/store';
 import type { Look } from './look';
 import { Screen } from './screen';

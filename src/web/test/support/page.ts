@@ -1,4 +1,5 @@
-import { Client, type ScreenHooks, type ScreenHost } from '../../src/net/client';
+import { Client } from '../../src/net/client';
+import type { ScreenHooks, ScreenHost } from '../../src/net/screenHost';
 import type { StreamSink } from '../../src/net/sessionStream';
 import { Actions } from '../../src/state/actions';
 import { type AppState, initialState } from '../../src/state/appState';
