@@ -57,6 +57,8 @@ test('what the sweep ended is told in the top bar, with its name and the reason'
   const [killed] = await leaveBehind(1);
   await chip().getByText('1 leftover process ended').waitFor();
   assert.equal(await chip().getAttribute('title'), `Process ${killed.pid} (sleep) was ended: its session is gone.`);
+  await chip().press('Enter');
+  await deck.page.getByRole('paragraph').getByText(`Process ${killed.pid} (sleep) was ended: its session is gone.`).waitFor();
   await assertAccessible(deck.page, 'swept');
   await deck.screenshot('swept');
 });

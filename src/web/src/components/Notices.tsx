@@ -12,8 +12,12 @@ const looks = {
 export function Notices() {
   const { notices } = useWebSocket();
   return (
-    // Always there: a live region that appears together with its text is often not read out.
-    <div aria-live="polite" className="fixed right-4 bottom-12 z-10 flex w-96 max-w-[calc(100vw-2rem)] flex-col gap-2">
+    // Always there: a live region that appears together with its text is often not read out. Above the bars below the
+    // terminal, whose buttons are what one may look for just then.
+    <div
+      aria-live="polite"
+      className="fixed right-4 bottom-[calc(var(--bars-height,0px)+1rem)] z-10 flex max-h-[60vh] w-96 max-w-[calc(100vw-2rem)] flex-col gap-2 overflow-y-auto"
+    >
       {notices.map((notice) => (
         <NoticeCard key={notice.id} notice={notice} />
       ))}
@@ -28,7 +32,7 @@ function NoticeCard({ notice }: { notice: Notice }) {
     <div className={`flex items-start gap-2 rounded-md border border-l-4 border-line bg-surface p-3 shadow-lg ${colour}`}>
       <Icon aria-label={label} className={`mt-0.5 size-4 shrink-0 ${iconColour}`} />
       <p className="min-w-0 flex-1 break-words">{notice.text}</p>
-      <button type="button" className="icon-button size-5" aria-label="Dismiss" onClick={() => actions.dismiss(notice.id)}>
+      <button type="button" className="icon-button size-6" aria-label="Dismiss" onClick={() => actions.dismiss(notice.id)}>
         <X aria-hidden className="size-3.5" />
       </button>
     </div>

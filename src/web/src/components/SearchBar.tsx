@@ -57,7 +57,7 @@ export function SearchBar({ sessionId, onClose }: { sessionId: string; onClose()
         aria-invalid={badPattern}
         placeholder="Search"
         spellCheck={false}
-        className="field mt-0 mr-1 w-56 min-w-24 py-1"
+        className="field mt-0 mr-1 w-56 min-w-16 py-1"
         value={term}
         onChange={(event) => setTerm(event.target.value)}
       />
@@ -73,7 +73,7 @@ export function SearchBar({ sessionId, onClose }: { sessionId: string; onClose()
       <button type="button" className="icon-button" aria-label="Next match" title="Next match (Shift+Enter)" onClick={() => find('next')}>
         <ChevronDown aria-hidden className="size-4" />
       </button>
-      <span role="status" className="mx-2 min-w-20 whitespace-nowrap text-muted tabular-nums" data-testid="search-result">
+      <span role="status" className="mx-2 min-w-20 max-sm:mx-1 max-sm:min-w-14 whitespace-nowrap text-muted tabular-nums" data-testid="search-result">
         {resultText(term, badPattern, result)}
       </span>
       <button type="button" className="icon-button" aria-label="Close search" title="Close search (Escape)" onClick={onClose}>

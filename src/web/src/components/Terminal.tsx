@@ -1,6 +1,7 @@
 import { Download, Folder, Maximize2, Play, Search, SquareTerminal, Trash2 } from 'lucide-react';
 import { useEffect, useRef, useState } from 'react';
 import { useApp } from '../app';
+import { useHeightAs } from '../hooks/useHeightAs';
 import { useWebSocket } from '../hooks/useWebSocket';
 import { isRunning, type Session } from '../protocol/messages';
 import { joinCommandLine } from '../state/commandLine';
@@ -26,6 +27,7 @@ export function Terminal({ session, active, searching, onSearch, onSearchClose, 
   const { pastes, foreignSizes } = useWebSocket();
   const paste = pastes[session.id];
   const host = useRef<HTMLDivElement>(null);
+  const bars = useHeightAs('--bars-height', active);
 
   useEffect(() => {
     const screen = screens.get(session.id);
@@ -48,37 +50,39 @@ export function Terminal({ session, active, searching, onSearch, onSearchClose, 
       {active && searching && <SearchBar sessionId={session.id} onClose={onSearchClose} />}
       <div ref={host} className="min-h-0 flex-1 overflow-hidden bg-terminal py-1 pl-2" />
       {active && paste && <PasteBar session={session} progress={paste} />}
-      {!isRunning(session) && <EndedBar session={session} />}
-      <footer className="flex h-8 shrink-0 items-center gap-4 border-t border-surface px-3 text-xs text-muted">
-        <span className="flex items-center gap-1.5" data-testid="status">
-          <StatusIcon session={session} /> {statusLabel(session)}
-        </span>
-        <span className="flex min-w-0 items-center gap-1.5 font-mono" title="Command">
-          <SquareTerminal aria-hidden className="size-4 shrink-0" />
-          <span className="truncate">{joinCommandLine(session.command)}</span>
-        </span>
-        <span className="flex min-w-0 items-center gap-1.5 font-mono" title="Directory">
-          <Folder aria-hidden className="size-4 shrink-0" />
-          <span className="truncate">{session.workingDirectory}</span>
-        </span>
-        <span className="ml-auto flex shrink-0 items-center gap-1">
-          <TerminalSize session={session} foreign={foreignSizes.includes(session.id)} onTakeOver={() => screens.get(session.id)?.takeOverSize()} />
-          <button type="button" className="icon-button" aria-label="Search" title="Search (Ctrl+Shift+F)" onClick={() => onSearch(!searching)}>
-            <Search aria-hidden className="size-4" />
-          </button>
-          <DetailsButton session={session} />
-          <DownloadButton session={session} />
-          <button
-            type="button"
-            className="icon-button"
-            aria-label={`Destroy session ${session.name}`}
-            title="Destroy session"
-            onClick={() => onDestroy(session)}
-          >
-            <Trash2 aria-hidden className="size-4" />
-          </button>
-        </span>
-      </footer>
+      <div ref={bars} className="shrink-0">
+        {!isRunning(session) && <EndedBar session={session} />}
+        <footer className="flex h-8 shrink-0 items-center gap-4 border-t border-surface px-3 text-xs text-muted">
+          <span className="flex items-center gap-1.5" data-testid="status">
+            <StatusIcon session={session} /> {statusLabel(session)}
+          </span>
+          <span className="flex min-w-0 items-center gap-1.5 font-mono" title="Command">
+            <SquareTerminal aria-hidden className="size-4 shrink-0" />
+            <span className="truncate">{joinCommandLine(session.command)}</span>
+          </span>
+          <span className="flex min-w-0 items-center gap-1.5 font-mono" title="Directory">
+            <Folder aria-hidden className="size-4 shrink-0" />
+            <span className="truncate">{session.workingDirectory}</span>
+          </span>
+          <span className="ml-auto flex shrink-0 items-center gap-1">
+            <TerminalSize session={session} foreign={foreignSizes.includes(session.id)} onTakeOver={() => screens.get(session.id)?.takeOverSize()} />
+            <button type="button" className="icon-button" aria-label="Search" title="Search (Ctrl+Shift+F)" onClick={() => onSearch(!searching)}>
+              <Search aria-hidden className="size-4" />
+            </button>
+            <DetailsButton session={session} />
+            <DownloadButton session={session} />
+            <button
+              type="button"
+              className="icon-button"
+              aria-label={`Destroy session ${session.name}`}
+              title="Destroy session"
+              onClick={() => onDestroy(session)}
+            >
+              <Trash2 aria-hidden className="size-4" />
+            </button>
+          </span>
+        </footer>
+      </div>
     </section>
   );
 }

@@ -1,5 +1,6 @@
 import { BrushCleaning, RotateCw } from 'lucide-react';
 import type { ReactNode } from 'react';
+import { useApp } from '../app';
 import { useWebSocket } from '../hooks/useWebSocket';
 
 /** What the server did by itself, for half a minute: processes it swept, and that it was started again. */
@@ -21,11 +22,18 @@ export function UpkeepNotices() {
   );
 }
 
+/** Its title in words for whoever has no mouse to point at it. */
 function Chip({ title, text, children }: { title: string; text: string; children: ReactNode }) {
+  const { actions } = useApp();
   return (
-    <span title={title} className="flex min-w-0 items-center gap-1.5 rounded-full bg-surface px-2.5 py-0.5 text-xs text-text">
+    <button
+      type="button"
+      title={title}
+      className="flex h-6 min-w-6 items-center justify-center gap-1.5 rounded-full bg-surface px-2.5 text-xs text-text hover:bg-raised"
+      onClick={() => actions.say(title)}
+    >
       {children}
       <span className="truncate max-xl:sr-only">{text}</span>
-    </span>
+    </button>
   );
 }

@@ -101,6 +101,11 @@ export class Actions {
     this.client.notices.notify('error', describeError(error));
   }
 
+  /** Shows some words in full. */
+  say(text: string): void {
+    this.client.notices.notify('info', text);
+  }
+
   retryNow(): void {
     this.client.wake();
   }
