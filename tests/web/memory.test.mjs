@@ -1,32 +1,27 @@
-// Memory runs short for real: quarterdeck in a control group of 160 MiB, and a session that fills it.
+// Memory runs short for real, in a control group or with QUARTERDECK_TEST_IN=docker in a container: a session fills it.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { assertAccessible } from './support/axe.mjs';
 import { openBrowser } from './support/browser.mjs';
-import { memoryGroup } from './support/group.mjs';
 import { startHog } from './support/hog.mjs';
-import { startQuarterdeck } from './support/quarterdeck.mjs';
+import { LIMIT_MIB, startShortOfMemory } from './support/shortage.mjs';
 import { until } from './support/until.mjs';
 
-const LIMIT = 160 * 2 ** 20;
 const TOOLTIP = 'Memory critical - cannot create new sessions';
 
-let group;
 let server;
 let deck;
 let hog;
 
 before(async () => {
-  group = await memoryGroup(LIMIT);
-  server = await startQuarterdeck([], group.join);
+  server = await startShortOfMemory();
   hog = await startHog(server);
   deck = await openBrowser(server.url);
 });
 after(async () => {
   await deck?.close();
   await server?.stop();
-  await group?.remove();
 });
 
 const banner = () => deck.page.getByTestId('resource-banner');
@@ -42,16 +37,16 @@ test('while there is room the bar shows real figures and nobody is warned', asyn
   await memory('normal').waitFor();
   const { memoryUsagePercent } = await server.get('/api/resources');
   const words = await memory('normal').getAttribute('aria-valuetext');
-  assert.match(words, /^[\d.]+ MiB of 160 MiB, \d+ %$/);
+  assert.match(words, new RegExp(`^[\\d.]+ MiB of ${LIMIT_MIB} MiB, \\d+ %$`));
   assert.ok(Math.abs(Number(words.match(/(\d+) %/)[1]) - memoryUsagePercent) < 10, `${words}, the API says ${memoryUsagePercent}`);
   assert.equal(await banner().textContent(), '');
   assert.equal(await newSession().isEnabled(), true);
 });
 
 test('from 87 % the banner stands above everything and says so', async () => {
-  await hog.fillTo(89);
-  const percent = await logged(/^Memory usage high: (\d+)%$/);
-  await deck.page.getByText(`High memory usage (${percent}%). Consider closing idle sessions.`, { exact: true }).waitFor();
+  await hog.creepTo(87, 'warning');
+  await deck.page.getByText('High memory usage (87%). Consider closing idle sessions.', { exact: true }).waitFor();
+  assert.equal(await logged(/^Memory usage high: (\d+)%$/), '87');
   await memory('warning').waitFor();
   assert.equal((await banner().boundingBox()).y, 0);
   assert.equal(await banner().evaluate((element) => getComputedStyle(element).backgroundColor), 'rgb(235, 203, 139)');
@@ -64,7 +59,7 @@ test('from 87 % the banner stands above everything and says so', async () => {
 
 test('the list names the session that took the memory', async () => {
   const row = deck.page.getByRole('complementary').getByRole('button', { name: /^hog/ });
-  await row.getByText(/^Memory 1\d\d MiB/).waitFor();
+  await row.getByText(/^Memory [12]\d\d MiB/).waitFor();
   await row.getByText(/^Processes 1 /).waitFor();
   await row.getByText(/^CPU \d+ %/).waitFor();
 });
@@ -82,9 +77,9 @@ test('from 93 % it is back, and nothing can be created, also in a dialog that is
   await newSession().click();
   const create = deck.page.getByRole('button', { name: 'Create' });
   assert.equal(await create.isEnabled(), true);
-  await hog.fillTo(96);
-  const percent = await logged(/^Memory critical: (\d+)%, blocking new sessions$/);
-  await deck.page.getByText(`Memory critical (${percent}%). Cannot create new sessions until memory is freed.`, { exact: true }).waitFor();
+  await hog.creepTo(93, 'critical');
+  await deck.page.getByText('Memory critical (93%). Cannot create new sessions until memory is freed.', { exact: true }).waitFor();
+  assert.equal(await logged(/^Memory critical: (\d+)%, blocking new sessions$/), '93');
   await memory('critical').waitFor();
   assert.equal(await create.isDisabled(), true);
   assert.equal(await create.getAttribute('title'), TOOLTIP);

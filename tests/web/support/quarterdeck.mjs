@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { apiAt } from './api.mjs';
 
 const repository = fileURLToPath(new URL('../../..', import.meta.url));
 const binary = path.resolve(repository, process.env.QUARTERDECK_BIN ?? 'target/debug/quarterdeck');
@@ -35,19 +36,9 @@ export async function startQuarterdeck(options = [], before = ':') {
   const address = await listening(child, log, ended);
   const url = `http://${address}`;
   return {
-    url,
+    ...apiAt(url),
     directory,
     log,
-    get: (route) => request('GET', url + route),
-    post: (route, body) => request('POST', url + route, body),
-    destroy: (id) => request('DELETE', `${url}/api/sessions/${id}`),
-    /** Everything the session's program has written that is still kept. */
-    output: async (id) => (await fetch(`${url}/api/sessions/${id}/output`)).text(),
-    /** Types into the session's terminal. */
-    type: async (id, text) => {
-      const response = await fetch(`${url}/api/sessions/${id}/input`, { method: 'POST', body: text });
-      if (!response.ok) throw new Error(`typing into ${id}: ${response.status} ${await response.text()}`);
-    },
     /** Ends it as a container engine would, and says how it went. */
     async stop() {
       child.kill('SIGTERM');
@@ -85,14 +76,4 @@ function parse(line) {
   } catch {
     return null;
   }
-}
-
-async function request(method, url, body) {
-  const response = await fetch(url, {
-    method,
-    ...(body === undefined ? {} : { headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) }),
-  });
-  const answer = await response.json();
-  if (!response.ok) throw new Error(`${method} ${url}: ${response.status} ${JSON.stringify(answer)}`);
-  return answer;
 }
