@@ -1,11 +1,12 @@
 //! Keeps the state file like the sessions: reads it once, then follows.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 use super::content::Saved;
+use super::disk::{Disk, Silent};
 use super::store::{Loaded, Store, Trouble};
 use crate::link::message::{Request, ToInit};
 use crate::server::link::{Link, RequestError};
@@ -23,15 +24,15 @@ const RETRY_MAX: Duration = Duration::from_secs(15);
 const PREDECESSOR: Duration = Duration::from_millis(20);
 const PREDECESSOR_TRIES: u32 = 100;
 
-/// Of the thread that reads or writes the file; parsing is not deep.
-const STACK: usize = 256 << 10;
+/// A disk that takes longer for a file of some kilobytes does not answer.
+const DISK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The one task that uses the store.
 #[derive(Debug)]
 pub struct Keeper {
     link: Arc<Link>,
     registry: Arc<Registry>,
-    store: Arc<Mutex<Store>>,
+    disk: Disk<Store>,
     /// Whether init knows all sessions of the file.
     is_restored: bool,
     /// Whether this server has read the file. Before, it may hold sessions that
@@ -50,7 +51,7 @@ impl Keeper {
         Self {
             link,
             registry,
-            store: Arc::new(Mutex::new(store)),
+            disk: Disk::new(store, DISK_PATIENCE),
             is_restored,
             is_read: false,
             written: None,
@@ -210,34 +211,13 @@ impl Keeper {
         self.trouble = trouble;
     }
 
-    /// Lets a thread do what may have to wait for a disk. It lives only as long,
-    /// so that a quiet server has one thread. In a container that is out of
-    /// processes there is none to be had, and the wait is everybody's.
+    /// Has something done with the store.
     async fn on_disk<T, W>(&self, work: W) -> Result<T, Trouble>
     where
         T: Send + 'static,
         W: FnOnce(&mut Store) -> Result<T, Trouble> + Send + 'static,
     {
-        let store = Arc::clone(&self.store);
-        let (done, outcome) = oneshot::channel();
-        let thread = std::thread::Builder::new().name("quarterdeck-disk".into()).stack_size(STACK);
-        let run = move || {
-            let _ = done.send(work(&mut store.lock().unwrap_or_else(PoisonError::into_inner)));
-        };
-        // A failed spawn drops its closure, so it is given a way to the work only.
-        let run = Arc::new(Mutex::new(Some(run)));
-        let theirs = Arc::clone(&run);
-        if thread.spawn(move || take_up(&theirs)).is_err() {
-            take_up(&run);
-        }
-        outcome.await.unwrap_or_else(|_| Err(Trouble::unfinished()))
-    }
-}
-
-fn take_up(work: &Mutex<Option<impl FnOnce()>>) {
-    let work = work.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if let Some(work) = work {
-        work();
+        self.disk.work(work).await.unwrap_or_else(|Silent| Err(Trouble::silent()))
     }
 }
 

@@ -14,5 +14,6 @@
 //! ```
 
 mod content;
+mod disk;
 pub mod keeper;
 pub mod store;

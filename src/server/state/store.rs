@@ -64,10 +64,10 @@ impl Trouble {
         Self { what, why: error.to_string(), advice, is_held: false }
     }
 
-    /// The work on the disk was not done to its end, for a fault of ours.
-    pub fn unfinished() -> Self {
-        let (what, why) = ("cannot use the state file".into(), "the attempt broke off".into());
-        Self { what, why, advice: "look at the log before this line, and report it", is_held: false }
+    /// The disk does not answer.
+    pub fn silent() -> Self {
+        let (what, why) = ("cannot use the state file".into(), "the disk does not answer".into());
+        Self { what, why, advice: "look at that disk, or name another directory with --state-dir", is_held: false }
     }
 
     /// The directory is locked by another server, which may end soon.
