@@ -137,7 +137,11 @@ impl Shutdown {
                 Step::None
             }
             Self::Draining { .. } => self.fell(now),
-            Self::Server(_) => Step::KillServer,
+            // It may be writing the state at this moment, which does not take long.
+            Self::Server(until) => {
+                *self = Self::Server(until.min(now + SERVER_SHARE));
+                Step::None
+            }
             Self::Felling { .. } | Self::Done => Step::None,
         }
     }
@@ -283,6 +287,14 @@ mod tests {
         state.advance(now, LED);
         assert_eq!(state.ask(now, GRACE), Step::KillOthers);
         assert_eq!(state.ask(now, GRACE), Step::None);
+
+        let mut state = Shutdown::Up;
+        state.ask(now, GRACE);
+        state.advance(now, LED);
+        state.advance(now, SERVED);
+        assert_eq!(state.deadline(), Some(now + SERVER_MAX));
+        assert_eq!(state.ask(now, GRACE), Step::None, "it saves the state");
+        assert_eq!(state.deadline(), Some(now + SERVER_SHARE));
     }
 
     #[test]
