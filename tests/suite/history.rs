@@ -389,6 +389,22 @@ fn everything_is_recorded_when_the_container_ends() {
 }
 
 #[test]
+fn a_limit_of_file_sizes_ends_recordings_and_nothing_else() {
+    let quarterdeck = Quarterdeck::launch(&Setup { before: "ulimit -f 64", ..Setup::default() });
+    let mut echo = Echo::start(&quarterdeck);
+    let server = quarterdeck.server();
+    for seed in 0..3 {
+        echo.say(&payload::ascii(seed, 50_000));
+    }
+    let warning = quarterdeck.log().wait_for("the warning", |entry| {
+        entry["message"].as_str().is_some_and(|message| message.contains("cannot be recorded"))
+    });
+    assert!(warning["error"].as_str().is_some_and(|error| error.contains("large")), "{warning}");
+    assert_same(&echo.read("?offset=0"), &echo.output);
+    assert_eq!(quarterdeck.server(), server);
+}
+
+#[test]
 fn a_full_disk_is_told_once_and_recording_goes_on_when_there_is_room() {
     let mount = "mkdir \"$HOME/history\" && mount -t tmpfs -o size=2M,mode=700 tmpfs \"$HOME/history\"";
     let quarterdeck = Quarterdeck::launch(&Setup { pid1: true, before: mount, ..Setup::default() });
