@@ -240,9 +240,14 @@ fn listen(app: &App, tcp: OwnedFd, unix: Option<OwnedFd>, notify: Option<OwnedFd
     let router = http::router(app.clone());
     let listener = TcpListener::from_std(tcp.into())?;
     tokio::spawn(async move { axum::serve(listener, router).await });
-    let routers = [(unix, http::router(app.clone())), (notify, http::notify_router(app.clone()))];
-    for (socket, router) in routers {
-        let Some(socket) = socket else { continue };
+    if let Some(socket) = unix {
+        let router = http::private_router(app.clone(), http::peer::owner(&socket)?);
+        let service = router.into_make_service_with_connect_info::<http::peer::Peer>();
+        let listener = UnixListener::from_std(socket.into())?;
+        tokio::spawn(async move { axum::serve(listener, service).await });
+    }
+    if let Some(socket) = notify {
+        let router = http::notify_router(app.clone());
         let listener = UnixListener::from_std(socket.into())?;
         tokio::spawn(async move { axum::serve(listener, router).await });
     }

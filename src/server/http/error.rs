@@ -84,6 +84,14 @@ impl ApiError {
             .suggest("Run `quarterdeck notify` inside a session that was started by this quarterdeck.")
     }
 
+    /// 403: the user at the other end of the Unix socket.
+    pub fn peer_not_allowed(user: Option<u32>, owner: u32) -> Self {
+        let user = user.map_or_else(|| "An unknown user".to_owned(), |user| format!("User {user}"));
+        let message = format!("{user} may not use this socket: it is for user {owner} and root");
+        Self::new(StatusCode::FORBIDDEN, "auth", "PEER_NOT_ALLOWED", message)
+            .suggest("Become one of them, or use the address of the API.")
+    }
+
     /// 404: nothing there.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "NOT_FOUND", message)

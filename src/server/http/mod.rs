@@ -6,6 +6,7 @@ mod health;
 mod metrics;
 mod notify;
 mod page;
+pub mod peer;
 mod processes;
 mod sessions;
 mod sweep;
@@ -49,6 +50,11 @@ pub fn router(app: App) -> Router {
         .layer(axum::middleware::from_fn(security_headers))
         .layer(axum::middleware::from_fn_with_state(app.clone(), count_refusals))
         .with_state(app)
+}
+
+/// The whole API for the Unix socket of `owner`: for them and root alone.
+pub fn private_router(app: App, owner: u32) -> Router {
+    router(app).layer(axum::middleware::from_fn_with_state(owner, peer::check))
 }
 
 /// What a session may say of itself, and nothing else: the service of the
