@@ -1,6 +1,7 @@
 // @vitest-environment happy-dom
 import { act } from 'react';
 import { afterEach, expect, test, vi } from 'vitest';
+import { AwayBanner } from '../src/components/AwayBanner';
 import { ResourceBanner } from '../src/components/ResourceBanner';
 import { TopBar } from '../src/components/TopBar';
 import { cleanUp, click, find, render, textOf } from './support/render';
@@ -89,6 +90,24 @@ test('a lost connection is shown steadily, whatever attempt is under way', () =>
     expect(textOf('header .button')).toBe('Try now');
   }
   expect([...phases]).toEqual(['waiting', 'connecting']);
+});
+
+test('what a lost connection means is told when it lasts', () => {
+  vi.useFakeTimers();
+  const page = render(<AwayBanner />);
+  const told = () => document.querySelector('[data-testid=away]')?.textContent ?? '';
+  act(() => void vi.advanceTimersByTime(5_000));
+  expect(told()).toBe('');
+  page.list();
+  act(() => page.socket().drop());
+  act(() => void vi.advanceTimersByTime(1_400));
+  expect(told()).toBe('');
+  act(() => void vi.advanceTimersByTime(200));
+  expect(told()).toContain('what you type is not sent');
+  page.list();
+  expect(told()).toBe('');
+  act(() => page.socket().drop());
+  expect(told()).toBe('');
 });
 
 test('the banner says what the server says, word for word', () => {

@@ -8,6 +8,7 @@ import { useWebSocket } from '../hooks/useWebSocket';
 import { isRunning, type Session } from '../protocol/messages';
 import { withFontStep } from '../state/settings';
 import { copyText } from '../terminal/clipboard';
+import { AwayBanner } from './AwayBanner';
 import { DestroyDialog } from './DestroyDialog';
 import { EmptyState } from './EmptyState';
 import { Notices } from './Notices';
@@ -101,6 +102,7 @@ export function Page() {
               onDestroy={destroy}
             />
           ))}
+          <AwayBanner />
         </main>
       </div>
       <Notices />
