@@ -7,12 +7,11 @@ import { startQuarterdeck } from './support/quarterdeck.mjs';
 
 let server;
 let deck;
-let id;
+const ids = {};
 
 before(async () => {
   server = await startQuarterdeck();
-  id = (await server.post('/api/sessions', { name: 'drawn' })).session.id;
-  await server.post('/api/sessions', { name: 'other' });
+  for (const name of ['drawn', 'other', 'unseen']) ids[name] = (await server.post('/api/sessions', { name })).session.id;
   deck = await openBrowser(server.url);
 });
 after(async () => {
@@ -30,7 +29,25 @@ test('without a graphics card the DOM draws', async () => {
   assert.equal(await canvases(), 0);
 });
 
-test('with one, WebGL draws the terminal on show and no other', async () => {
+test('a hidden terminal is not drawn, and its first frame on show has what was printed meanwhile', async () => {
+  await deck.tab('other').click();
+  await deck.tab('drawn').click();
+  await deck.page.evaluate((id) => {
+    window.drawings = [];
+    const rows = document.querySelector(`[id="panel-${id}"] .xterm-rows`);
+    new MutationObserver((records) => window.drawings.push(...records.map(({ target }) => target.textContent))).observe(rows, { childList: true, subtree: true });
+  }, ids.other);
+  await server.type(ids.other, 'seq 200; echo unseen-$((3 + 0))\n');
+  await deck.lineAppears(ids.other, 'unseen-3');
+  assert.deepEqual(await deck.page.evaluate(() => window.drawings), []);
+  const shown = await deck.page.evaluate((id) => {
+    document.getElementById(`tab-${id}`).click();
+    return document.querySelector(`[id="panel-${id}"] .xterm-rows`).textContent;
+  }, ids.other);
+  assert.match(shown, /unseen-3/);
+});
+
+test('with one, WebGL draws the terminals that were on show, and no others', async () => {
   // The test machine's WebGL is software; the page would rightly decline it.
   await deck.page.addInitScript(() => {
     const getParameter = WebGL2RenderingContext.prototype.getParameter;
@@ -39,11 +56,14 @@ test('with one, WebGL draws the terminal on show and no other', async () => {
       return typeof value === 'string' ? value.replace(/swiftshader/gi, 'Test GPU') : value;
     };
   });
+  await deck.tab('drawn').click();
   await deck.page.reload();
   await deck.page.locator('[role=tabpanel]:not([hidden]) canvas').first().waitFor();
   await deck.tab('other').click();
   await deck.page.locator('[role=tabpanel]:not([hidden]) canvas').first().waitFor();
-  assert.equal(await deck.page.locator('[role=tabpanel][hidden] canvas').count(), 0);
+  const canvasesOf = (name) => deck.page.locator(`[id="panel-${ids[name]}"] canvas`).count();
+  assert.ok((await canvasesOf('drawn')) > 0);
+  assert.equal(await canvasesOf('unseen'), 0);
   await deck.screenshot('webgl');
 });
 
@@ -58,7 +78,7 @@ test('when the context is taken away the DOM goes on, with everything there', as
   await drawnByDom('by-1-dom');
   assert.equal(await canvases(), 0);
   await deck.page.keyboard.type('echo after-$((2 + 0))-loss\n');
-  await deck.lineAppears(id, 'after-2-loss');
+  await deck.lineAppears(ids.drawn, 'after-2-loss');
   await drawnByDom('after-2-loss');
   assert.deepEqual(deck.complaints, []);
 });

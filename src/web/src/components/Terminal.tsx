@@ -1,5 +1,5 @@
 import { Download, Folder, Maximize2, Play, Search, SquareTerminal, Trash2 } from 'lucide-react';
-import { useEffect, useRef, useState } from 'react';
+import { useLayoutEffect, useRef, useState } from 'react';
 import { useApp } from '../app';
 import { useHeightAs } from '../hooks/useHeightAs';
 import { useWebSocket } from '../hooks/useWebSocket';
@@ -29,7 +29,8 @@ export function Terminal({ session, active, searching, onSearch, onSearchClose, 
   const host = useRef<HTMLDivElement>(null);
   const bars = useHeightAs('--bars-height', active);
 
-  useEffect(() => {
+  // Before effects that measure: they would have the browser lay out what the terminal showed long ago.
+  useLayoutEffect(() => {
     const screen = screens.get(session.id);
     if (!active || !screen || !host.current) return;
     screen.show(host.current);

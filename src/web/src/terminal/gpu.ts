@@ -1,8 +1,9 @@
 /**
- * Draws a terminal with WebGL while it is visible.
+ * Draws terminals with WebGL.
  *
- * Browsers allow about 16 WebGL contexts a page, so only the visible terminal
- * holds one. Without WebGL, or when the context is taken away, xterm goes on
+ * Browsers allow about 16 WebGL contexts a page, and each takes tens of
+ * milliseconds to make, so the terminals that were on show last keep theirs. A
+ * hidden one does not draw. Without WebGL, or when the context is taken away, xterm goes on
  * with its DOM renderer; nothing of the terminal's content is lost.
  */
 
@@ -40,6 +41,11 @@ function hasFastWebgl(): boolean {
   return !SOFTWARE_RENDERER.test(renderer);
 }
 
+const MOST_CONTEXTS = 4;
+
+/** Those that have a context; the one on show last is at the end. */
+const holders: GpuRenderer[] = [];
+
 export class GpuRenderer {
   private addon: WebglAddon | null = null;
 
@@ -49,8 +55,10 @@ export class GpuRenderer {
     private readonly lost: () => void,
   ) {}
 
-  enable(): void {
-    if (this.addon || !addonClass) return;
+  /** For a terminal that comes on show. Says whether it is drawn in another way from now on. */
+  enable(): boolean {
+    if (this.addon) this.cameLast();
+    if (this.addon || !addonClass) return false;
     const addon = new addonClass();
     try {
       addon.onContextLoss(() => {
@@ -59,14 +67,29 @@ export class GpuRenderer {
       });
       this.terminal.loadAddon(addon);
       this.addon = addon;
+      this.cameLast();
+      if (holders.length > MOST_CONTEXTS) holders[0]?.disable();
+      return true;
     } catch {
       addon.dispose();
       addonClass = null;
+      return false;
     }
   }
 
   disable(): void {
+    this.leave();
     this.addon?.dispose();
     this.addon = null;
+  }
+
+  private cameLast(): void {
+    this.leave();
+    holders.push(this);
+  }
+
+  private leave(): void {
+    const place = holders.indexOf(this);
+    if (place >= 0) holders.splice(place, 1);
   }
 }

@@ -14,12 +14,15 @@ import { type ITerminalOptions, Terminal } from '@xterm/xterm';
 import type { ScreenHooks } from '../net/screenHost';
 import type { StreamSink } from '../net/sessionStream';
 import { fixEraseAbove } from './eraseFix';
+import type { Feed } from './feed';
 import { GpuRenderer, loadGpuRenderer } from './gpu';
+import { drawNow, parseAtOnce, skipEmptySelections, stopDrawing } from './internals';
 import type { Look } from './look';
 import { takePastes } from './paste';
 import { isFocusReport, muteHistory } from './replies';
 import { type Size, Sizing } from './sizing';
 import { terminalFont, terminalThemes } from './theme';
+import type { Turns } from './turns';
 
 /** Letters of a terminal that another browser has made larger than this one's room. */
 const SMALLEST_FONT = 5;
@@ -33,13 +36,19 @@ export class Screen implements StreamSink {
   private readonly sizeWatch = new ResizeObserver(() => this.fit());
   private readonly encoder = new TextEncoder();
   private readonly sizing: Sizing;
+  private readonly feed: Feed;
   private fontSize: number;
   private visible = false;
 
   constructor(
     private readonly hooks: ScreenHooks,
     look: Look,
+    private readonly turns: Turns,
   ) {
+    this.feed = turns.open((data, parsed) => {
+      parseAtOnce(this.terminal);
+      this.terminal.write(data, parsed);
+    });
     this.element.className = 'terminal-screen';
     this.fontSize = look.fontSize;
     this.sizing = new Sizing({
@@ -77,23 +86,29 @@ export class Screen implements StreamSink {
 
   /** Puts the terminal on show in `host`; the first time this is when xterm is really opened. */
   show(host: HTMLElement): void {
-    host.append(this.element);
-    this.visible = true;
-    if (!this.terminal.element) {
-      this.terminal.open(this.element);
-      this.terminal.textarea?.addEventListener('focus', () => this.sizing.claim());
-    }
-    this.sizeWatch.observe(this.element);
+    // Moving an element builds all of it anew, even to where it is.
+    if (this.element.parentElement !== host) host.append(this.element);
+    this.visible = this.feed.onShow = true;
+    if (!this.terminal.element) this.open();
     // Before fitting: a cell's width depends on who draws it.
     this.gpu.enable();
-    this.arrive(false);
+    // Before anything measures: the browser then lays out these rows and not also those of long ago.
+    drawNow(this.terminal);
+    this.turns.holdUntilDrawn();
+    if (document.hasFocus()) this.sizing.claim();
+    // Fits it too, in this frame and when all of the page has its place.
+    this.sizeWatch.observe(this.element);
     void loadGpuRenderer().then(() => this.gpuLoaded());
   }
 
+  private open(): void {
+    this.terminal.open(this.element);
+    this.terminal.textarea?.addEventListener('focus', () => this.sizing.claim());
+    skipEmptySelections(this.terminal);
+  }
+
   private gpuLoaded(): void {
-    if (!this.visible) return;
-    this.gpu.enable();
-    this.fit();
+    if (this.visible && this.gpu.enable()) this.fit();
   }
 
   /** Takes on another look; the size of the letters decides how many fit. */
@@ -104,10 +119,10 @@ export class Screen implements StreamSink {
   }
 
   hide(): void {
-    this.visible = false;
+    this.visible = this.feed.onShow = false;
+    stopDrawing(this.terminal);
     this.sizing.stop();
     this.sizeWatch.disconnect();
-    this.gpu.disable();
   }
 
   focus(): void {
@@ -116,6 +131,8 @@ export class Screen implements StreamSink {
 
   dispose(): void {
     this.hide();
+    this.gpu.disable();
+    this.turns.close(this.feed);
     this.terminal.dispose();
     this.element.remove();
   }
@@ -142,14 +159,13 @@ export class Screen implements StreamSink {
   }
 
   write(bytes: Uint8Array, done: () => void): void {
-    this.parseAtOnceWhenPageIsHidden();
-    this.terminal.write(bytes, done);
+    this.feed.write(bytes, done);
   }
 
   skipped(bytes: number, done: () => void): void {
     // CAN ends a control sequence that the gap may have cut in half.
     const note = `${bytes.toLocaleString('en')} bytes skipped: they are no longer kept`;
-    this.terminal.write(`\x18\x1b[0m\r\n\x1b[33m[${note}]\x1b[0m\r\n`, done);
+    this.feed.write(`\x18\x1b[0m\r\n\x1b[33m[${note}]\x1b[0m\r\n`, done);
   }
 
   resize(cols: number, rows: number): void {
@@ -163,7 +179,7 @@ export class Screen implements StreamSink {
   reset(): void {
     // As bytes, not by `terminal.reset()`: older writes may still be queued,
     // and this has to come behind them.
-    this.terminal.write('\x18\x1bc');
+    this.feed.write('\x18\x1bc', () => {});
   }
 
   /** The text in the buffer, wrapped lines joined, without the empty rows below the last text. */
@@ -217,18 +233,6 @@ export class Screen implements StreamSink {
   private typed(data: string): void {
     if (data === '' || (isFocusReport(data) && this.hooks.replaying())) return;
     this.hooks.input(this.encoder.encode(data));
-  }
-
-  /**
-   * xterm parses in timers, and browsers run a hidden page's timers once a
-   * second: our acks would come so late that the program itself is slowed.
-   * After user input xterm parses the next write at once, so an empty input
-   * does it. Not when it would clear a selection or scroll what is looked at.
-   */
-  private parseAtOnceWhenPageIsHidden(): void {
-    if (!document.hidden || this.terminal.hasSelection()) return;
-    const { baseY, viewportY } = this.terminal.buffer.active;
-    if (baseY === viewportY) this.terminal.input('', true);
   }
 }
 

@@ -2,11 +2,13 @@
 
 import type { ScreenHooks, ScreenHost } from '../net/screenHost';
 import type { Store } from '../state/store';
+import { browserTurns } from './browserTurns';
 import type { Look } from './look';
 import { Screen } from './screen';
 
 export class Screens implements ScreenHost {
   private readonly screens = new Map<string, Screen>();
+  private readonly turns = browserTurns();
 
   constructor(private readonly look: Store<Look>) {
     look.subscribe(() => {
@@ -15,7 +17,7 @@ export class Screens implements ScreenHost {
   }
 
   create(sessionId: string, hooks: ScreenHooks): Screen {
-    const screen = new Screen(hooks, this.look.get());
+    const screen = new Screen(hooks, this.look.get(), this.turns);
     this.screens.set(sessionId, screen);
     return screen;
   }

@@ -1,0 +1,32 @@
+import { Terminal } from '@xterm/headless';
+import type { Terminal as BrowserTerminal } from '@xterm/xterm';
+import { expect, test } from 'vitest';
+import { parseAtOnce, skipEmptySelections } from '../src/terminal/internals';
+
+test('the pinned xterm parses a write within the call when told to', () => {
+  const terminal = new Terminal({ allowProposedApi: true });
+  const lines = () => terminal.buffer.active.getLine(0)?.translateToString(true);
+  terminal.write('later');
+  expect(lines()).toBe('');
+  const told = new Terminal({ allowProposedApi: true });
+  parseAtOnce(told as unknown as BrowserTerminal);
+  let done = false;
+  told.write('now', () => (done = true));
+  expect(done).toBe(true);
+  expect(told.buffer.active.getLine(0)?.translateToString(true)).toBe('now');
+});
+
+test('the selection is drawn while there is one, and once more when it is gone', () => {
+  const drawn: boolean[] = [];
+  const service = { hasSelection: false, refresh: () => void drawn.push(service.hasSelection) };
+  skipEmptySelections({ _core: { _selectionService: service } } as unknown as BrowserTerminal);
+  service.refresh();
+  expect(drawn).toEqual([]);
+  service.hasSelection = true;
+  service.refresh();
+  service.refresh();
+  service.hasSelection = false;
+  service.refresh();
+  service.refresh();
+  expect(drawn).toEqual([true, true, false]);
+});
