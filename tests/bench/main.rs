@@ -26,7 +26,6 @@ fn main() {
     // `cargo test --all-targets` and `cargo bench` pass flags of their own.
     let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
     let runs = |name: &str| wanted.is_empty() || wanted.iter().any(|w| w == name);
-    println!("| measure | value |\n|---|---|");
     if runs("size") {
         row("binary size", &format!("{:.2} MB", rig::binary_size() as f64 / 1e6));
     }
