@@ -45,6 +45,30 @@ pub fn program(
     })
 }
 
+/// Makes the kernel's form of a tool: a program that only the server talks to,
+/// so it speaks English and never asks.
+///
+/// # Errors
+/// A text with a NUL byte.
+pub(super) fn tool(argv: &[String], cwd: &str, limit: DescriptorLimit) -> Result<Program, std::ffi::NulError> {
+    let mut variables = inherited(std::env::vars_os());
+    // Whatever was set for a git that ran init is not about this repository.
+    variables.retain(|name, _| !name.starts_with(b"GIT_") && name != b"LANGUAGE");
+    for (name, value) in [("LC_ALL", "C"), ("TERM", "dumb"), ("GIT_TERMINAL_PROMPT", "0"), ("PWD", cwd)] {
+        variables.insert(name.into(), value.into());
+    }
+    let path = variables.get(b"PATH".as_slice()).cloned().unwrap_or_default();
+    let envp = variables.into_iter().map(|(name, value)| CString::new([name, value].join(&b'=')));
+    Ok(Program {
+        candidates: candidates(argv.first().map_or(b"", |word| word.as_bytes()), &path)?,
+        argv: argv.iter().map(|word| CString::new(word.as_str())).collect::<Result<_, _>>()?,
+        envp: envp.collect::<Result<_, _>>()?,
+        cwd: Some(CString::new(cwd)?),
+        limit,
+        marks: Marks::default(),
+    })
+}
+
 type Variables = BTreeMap<Vec<u8>, Vec<u8>>;
 
 fn variables(
@@ -53,13 +77,7 @@ fn variables(
     notify_socket: Option<&Path>,
 ) -> Variables {
     let spec = &record.spec;
-    let mut all: Variables = own
-        .map(|(name, value)| (name.into_vec(), value.into_vec()))
-        .filter(|(name, _)| !name.starts_with(PRIVATE_PREFIX))
-        .collect();
-    for (name, value) in [("PATH", DEFAULT_PATH), ("HOME", "/root"), ("LANG", "C.UTF-8")] {
-        all.entry(name.into()).or_insert_with(|| value.into());
-    }
+    let mut all = inherited(own);
     for (name, value) in [("TERM", "xterm-256color"), ("COLORTERM", "truecolor"), ("PWD", spec.cwd.as_str())] {
         all.insert(name.into(), value.into());
     }
@@ -71,6 +89,18 @@ fn variables(
     if let Some(path) = notify_socket {
         all.insert(NOTIFY_SOCKET.into(), path.as_os_str().as_bytes().to_vec());
         all.insert(NOTIFY_TOKEN.into(), record.ticket.reveal().into());
+    }
+    all
+}
+
+/// The container's own variables, completed.
+fn inherited(own: impl Iterator<Item = (OsString, OsString)>) -> Variables {
+    let mut all: Variables = own
+        .map(|(name, value)| (name.into_vec(), value.into_vec()))
+        .filter(|(name, _)| !name.starts_with(PRIVATE_PREFIX))
+        .collect();
+    for (name, value) in [("PATH", DEFAULT_PATH), ("HOME", "/root"), ("LANG", "C.UTF-8")] {
+        all.entry(name.into()).or_insert_with(|| value.into());
     }
     all
 }
@@ -102,6 +132,7 @@ mod tests {
             id: SessionId::random(),
             name: SessionName::numbered(1),
             spec,
+            worktree: None,
             created_at: 0,
             ticket: Ticket::random(),
             state: State {

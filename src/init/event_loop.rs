@@ -19,6 +19,7 @@ use super::session::Ground;
 use super::shutdown::Shutdown;
 use super::sweep::Sweeper;
 use super::table::Table;
+use super::tools::Tools;
 use crate::config::Config;
 use crate::exit::Exit;
 use crate::link::message::{ToInit, ToServer, VERSION};
@@ -64,6 +65,7 @@ pub struct Init {
     nudge: OwnedFd,
     pub(super) inspector: Inspector,
     pub(super) sweeper: Sweeper,
+    pub(super) tools: Tools,
     /// The kernel's count of those killed in the container because memory ran
     /// out.
     pub(super) oom_kills: Option<KillCount>,
@@ -105,6 +107,7 @@ impl Init {
             exit: Exit::Success,
             inspector: Inspector::new(),
             sweeper: Sweeper::new(now, config.sweep_interval),
+            tools: Tools::new(),
             server: ServerChild::new(now).map_err(|e| format!("the API server's program: {e}"))?,
             oom_kills: KillCount::of_container(Path::new("/")),
             ground,
@@ -182,6 +185,7 @@ impl Init {
             .chain(reaping)
             .chain(inspection)
             .chain(self.server.deadline())
+            .chain(self.tools.deadline())
             .chain(self.shutdown.deadline())
             .chain(patience)
             .min()
@@ -260,7 +264,7 @@ impl Init {
                 self.leader_exited(id, status);
             } else if self.is_main(pid) {
                 self.main_ended(status);
-            } else {
+            } else if !self.tool_ended(pid, status) {
                 self.warn_of_orphan(pid);
                 if is_clearing {
                     self.orphan_reaped(tag);
@@ -295,6 +299,7 @@ impl Init {
     fn forget_askers(&mut self) {
         self.inspector.forget_askers();
         self.sweeper.forget_askers();
+        self.tools.forget_askers();
         for session in self.table.iter_mut() {
             session.starter = None;
             session.resumer = None;
@@ -387,6 +392,7 @@ impl Init {
         }
 
         self.server.advance(now, &self.ground);
+        self.tools.advance(now);
         if self.patience_ends().is_some_and(|at| at <= now) {
             self.table.iter_mut().filter(|s| s.ring.is_paused()).for_each(|s| s.ring.run_free());
         }

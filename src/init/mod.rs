@@ -29,6 +29,7 @@ mod session;
 mod shutdown;
 mod sweep;
 mod table;
+mod tools;
 mod voice;
 
 use alone::{Alone, Habits};

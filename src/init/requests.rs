@@ -11,6 +11,7 @@ use crate::model::id::{SessionId, SessionName};
 use crate::model::session::{Record, Stage};
 use crate::model::signal::Signal;
 use crate::model::spec::{SessionSpec, SpawnFailure, SpawnStage, TerminalSize};
+use crate::model::worktree::Worktree;
 use crate::sys::{process, pty};
 
 /// Most sessions that a state file may bring back, whatever the limit is now.
@@ -28,13 +29,14 @@ impl Init {
     /// Decides one request and answers it, now or when its outcome is known.
     pub(super) fn decide(&mut self, number: u64, request: Request) {
         let decision = match request {
-            Request::Create { name, spec, size } => self.create(number, name, spec, size),
+            Request::Create { name, spec, size, worktree } => self.create(number, name, spec, size, worktree),
             Request::Restore { record, output_end } => self.restore(*record, output_end),
             Request::Resume(id) => self.resume(number, id),
             Request::Remove(id) => self.remove(number, id),
             Request::Signal(id, signal, scope) => self.signal(number, id, signal, scope),
             Request::Resize(id, size) => self.resize(id, size),
             Request::Sweep => self.sweep(number),
+            Request::RunTool { argv, cwd } => self.run_tool(number, argv, cwd),
         };
         match decision {
             Ok(None) => {}
@@ -43,13 +45,20 @@ impl Init {
         }
     }
 
-    fn create(&mut self, number: u64, name: Option<SessionName>, spec: SessionSpec, size: TerminalSize) -> Decision {
+    fn create(
+        &mut self,
+        number: u64,
+        name: Option<SessionName>,
+        spec: SessionSpec,
+        size: TerminalSize,
+        worktree: Option<Worktree>,
+    ) -> Decision {
         if self.shutdown.has_begun() {
             return Err(Refusal::ShuttingDown);
         }
         spec.check().map_err(|e| Refusal::Invalid(e.to_string()))?;
         let name = self.table.admit(name, self.config.settings.max_sessions)?;
-        let made = Session::new(name, spec, size, self.config.scrollback, unix_millis());
+        let made = Session::new(name, spec, size, worktree, self.config.scrollback, unix_millis());
         let mut session = made.map_err(|e| {
             let errno = e.raw_os_error().unwrap_or(libc::ENOMEM);
             Refusal::SpawnFailed(SpawnFailure { stage: SpawnStage::Resources, errno })

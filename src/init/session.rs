@@ -17,6 +17,7 @@ use crate::model::id::{SessionId, SessionName};
 use crate::model::session::{ExitStatus, Record, Stage, State};
 use crate::model::signal::Signal;
 use crate::model::spec::{SessionSpec, SpawnFailure, SpawnStage, TerminalSize};
+use crate::model::worktree::Worktree;
 use crate::ring::layout::Capacity;
 use crate::ring::writer::{Filled, RingWriter};
 use crate::sys::oom::OomScore;
@@ -51,7 +52,7 @@ const FLOOD_REST: Duration = Duration::from_micros(1000);
 
 /// How much sooner the kernel kills a session's processes than ours when
 /// memory runs out.
-const OOM_RAISE: i16 = 500;
+pub(super) const OOM_RAISE: i16 = 500;
 
 /// What every session is started with.
 #[derive(Debug)]
@@ -166,13 +167,14 @@ impl Session {
         name: SessionName,
         spec: SessionSpec,
         size: TerminalSize,
+        worktree: Option<Worktree>,
         capacity: Capacity,
         now: u64,
     ) -> io::Result<Self> {
         let attention = Attention::default();
         let state = State { size, life: 0, started_at: None, stage: Stage::Ended, last_exit: None, attention };
         let (id, ticket) = (SessionId::random(), Ticket::random());
-        Self::of(Record { id, name, spec, created_at: now, ticket, state }, capacity, 0)
+        Self::of(Record { id, name, spec, worktree, created_at: now, ticket, state }, capacity, 0)
     }
 
     /// Takes in a session of the container's earlier life, whose output goes on

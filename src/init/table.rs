@@ -97,7 +97,7 @@ mod tests {
             let (command, cwd) = (vec!["x".into()], "/".into());
             let spec = SessionSpec { command, cwd, env: vec![], is_session_command: false };
             let name = SessionName::try_from((*name).to_owned()).unwrap();
-            table.add(Session::new(name, spec, TerminalSize::DEFAULT, Capacity::at_least(0), 0).unwrap());
+            table.add(Session::new(name, spec, TerminalSize::DEFAULT, None, Capacity::at_least(0), 0).unwrap());
         }
         table
     }

@@ -79,6 +79,7 @@ mod tests {
     use crate::model::session::{Exit, ExitStatus, Record, Stage, State};
     use crate::model::signal::Signal;
     use crate::model::spec::{SessionSpec, SpawnFailure, SpawnStage, TerminalSize};
+    use crate::model::worktree::{BranchName, Worktree};
 
     prop_compose! {
         fn name()(text in "[A-Za-z0-9-]{1,50}") -> SessionName {
@@ -100,6 +101,12 @@ mod tests {
             is_session_command in any::<bool>(),
         ) -> SessionSpec {
             SessionSpec { command, cwd, env, is_session_command }
+        }
+    }
+
+    prop_compose! {
+        fn worktree()(branch in prop::option::of("[a-z/]{1,20}"), path in "/.{0,40}") -> Worktree {
+            Worktree { branch: branch.and_then(|text| BranchName::try_from(text).ok()), path }
         }
     }
 
@@ -158,8 +165,14 @@ mod tests {
     }
 
     prop_compose! {
-        fn record()(name in name(), spec in spec(), created_at in any::<u64>(), state in state()) -> Record {
-            Record { id: SessionId::random(), name, spec, created_at, ticket: Ticket::random(), state }
+        fn record()(
+            name in name(),
+            spec in spec(),
+            worktree in prop::option::of(worktree()),
+            created_at in any::<u64>(),
+            state in state(),
+        ) -> Record {
+            Record { id: SessionId::random(), name, spec, worktree, created_at, ticket: Ticket::random(), state }
         }
     }
 
@@ -171,6 +184,7 @@ mod tests {
             (0..SpawnStage::ALL.len(), any::<i32>())
                 .prop_map(|(i, errno)| Refusal::SpawnFailed(SpawnFailure { stage: SpawnStage::ALL[i], errno })),
             ".{0,60}".prop_map(Refusal::Invalid),
+            Just(Refusal::TooManyTools),
             any::<i32>().prop_map(Refusal::Kernel),
         ]
     }
@@ -178,11 +192,9 @@ mod tests {
     fn to_init() -> impl Strategy<Value = ToInit> {
         let id = SessionId::random();
         let request = prop_oneof![
-            (prop::option::of(name()), spec(), size()).prop_map(|(name, spec, size)| Request::Create {
-                name,
-                spec,
-                size
-            }),
+            (prop::option::of(name()), spec(), size(), prop::option::of(worktree()))
+                .prop_map(|(name, spec, size, worktree)| Request::Create { name, spec, size, worktree }),
+            (prop::collection::vec(".{0,40}", 0..5), "/.{0,40}").prop_map(|(argv, cwd)| Request::RunTool { argv, cwd }),
             Just(Request::Resume(id)),
             Just(Request::Remove(id)),
             signal().prop_map(move |s| Request::Signal(id, s, Scope::Session)),
@@ -209,6 +221,9 @@ mod tests {
             Just(ToServer::Removed(id)),
             (any::<u64>(), refusal()).prop_map(|(n, r)| ToServer::Reply(n, Err(r))),
             any::<u64>().prop_map(move |n| ToServer::Reply(n, Ok(Answer::Session(id)))),
+            (any::<u64>(), status(), any::<bool>())
+                .prop_map(|(n, status, is_overdue)| { ToServer::Reply(n, Ok(Answer::Tool { status, is_overdue })) }),
+            any::<u64>().prop_map(ToServer::ToolStarted),
             any::<u64>().prop_map(|grace_ms| ToServer::ShuttingDown { grace_ms }),
             Just(ToServer::ReopenLogs),
             Just(ToServer::Goodbye),
@@ -260,7 +275,8 @@ mod tests {
     fn a_message_over_the_limit_is_refused_not_cut() {
         let (command, cwd) = (vec!["x".repeat(MESSAGE_MAX)], "/".into());
         let spec = SessionSpec { command, cwd, env: vec![], is_session_command: false };
-        let request = ToInit::Request(1, Request::Create { name: None, spec, size: TerminalSize::DEFAULT });
+        let request = Request::Create { name: None, spec, size: TerminalSize::DEFAULT, worktree: None };
+        let request = ToInit::Request(1, request);
         assert!(matches!(encode(&request), Err(CodecError::TooLong(_))));
     }
 }

@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::attention::Attention;
 use crate::model::id::{SessionId, SessionName};
-use crate::model::session::{Record, State};
+use crate::model::session::{ExitStatus, Record, State};
 use crate::model::settings::Settings;
 use crate::model::signal::Signal;
 use crate::model::spec::{SessionSpec, SpawnFailure, TerminalSize};
 use crate::model::sweep::{Cleaned, SweepReport, Totals};
+use crate::model::worktree::Worktree;
 
 /// Changed whenever a message changes its meaning or shape.
 pub const VERSION: u16 = 4;
@@ -49,6 +50,9 @@ pub enum ToServer {
     Removed(SessionId),
     /// The answer to the request of this number.
     Reply(u64, Result<Answer, Refusal>),
+    /// The tool of the request with this number was started. Descriptors: the
+    /// pipes with its output and its error output, not blocking.
+    ToolStarted(u64),
     /// A process that outlived its session was killed.
     Cleaned(Cleaned),
     /// A sweep is finished; what init has done so far.
@@ -104,6 +108,13 @@ pub enum Answer {
     Session(SessionId),
     /// The outcome of a sweep.
     Swept(Box<SweepReport>),
+    /// The tool has ended.
+    Tool {
+        /// How.
+        status: ExitStatus,
+        /// Whether that was because it had used up its time.
+        is_overdue: bool,
+    },
 }
 
 /// A wish.
@@ -117,6 +128,8 @@ pub enum Request {
         spec: SessionSpec,
         /// The terminal's size.
         size: TerminalSize,
+        /// The worktree that was made for it.
+        worktree: Option<Worktree>,
     },
     /// Take in a session of the container's earlier life, without a program.
     /// Granted as well when init has it already.
@@ -137,6 +150,14 @@ pub enum Request {
     /// Compare /proc with the session table now, instead of at the next
     /// interval; answered with a report.
     Sweep,
+    /// Run a short program as sessions run, without a terminal, and answer when
+    /// it has ended. Only git is one. Its environment is init's affair.
+    RunTool {
+        /// Program name and arguments.
+        argv: Vec<String>,
+        /// Absolute working directory.
+        cwd: String,
+    },
 }
 
 /// Who gets a signal.
@@ -169,6 +190,8 @@ pub enum Refusal {
     Invalid(String),
     /// Processes of the session can't be ended: their ids.
     Unkillable(String),
+    /// Too many tools wait for their turn already.
+    TooManyTools,
     /// The kernel refused; its `errno(3)`.
     Kernel(i32),
 }

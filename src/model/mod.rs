@@ -13,3 +13,4 @@ pub mod settings;
 pub mod signal;
 pub mod spec;
 pub mod sweep;
+pub mod worktree;

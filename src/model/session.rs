@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::attention::{Attention, Ticket};
 use super::id::{SessionId, SessionName};
 use super::spec::{SessionSpec, TerminalSize};
+use super::worktree::Worktree;
 
 /// Milliseconds since the Unix epoch, UTC (`CLOCK_REALTIME`).
 pub type UnixMillis = u64;
@@ -83,6 +84,8 @@ pub struct Record {
     pub name: SessionName,
     /// What a resume starts again.
     pub spec: SessionSpec,
+    /// Its own working tree of the workspace's repository, if it has one.
+    pub worktree: Option<Worktree>,
     /// When the session was first asked for.
     pub created_at: UnixMillis,
     /// By what its processes prove whose they are.

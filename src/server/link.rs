@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::io::Interest;
 use tokio::sync::oneshot;
 
+use super::tool::{Collector, Finished};
 use crate::link::codec::{self, MESSAGE_MAX};
 use crate::link::message::{Answer, Refusal, Request, ToInit, ToServer, VERSION};
 use crate::model::id::SessionId;
@@ -27,7 +28,15 @@ pub type Received = (ToServer, Vec<OwnedFd>);
 pub struct Link {
     socket: Watched,
     next: AtomicU64,
-    waiting: Mutex<HashMap<u64, oneshot::Sender<Outcome>>>,
+    waiting: Mutex<HashMap<u64, Waiting>>,
+}
+
+/// Who waits for what a request brings.
+#[derive(Debug)]
+struct Waiting {
+    outcome: oneshot::Sender<Outcome>,
+    /// Gets the pipes of a tool.
+    pipes: Option<oneshot::Sender<Vec<OwnedFd>>>,
 }
 
 /// What the first message tells.
@@ -105,6 +114,7 @@ impl Link {
             let message = codec::decode(&buffer[..n]).map_err(|e| format!("init can't be understood: {e}"))?;
             match message {
                 ToServer::Reply(number, outcome) => self.answer(number, outcome),
+                ToServer::ToolStarted(number) => self.hand_over(number, fds),
                 ToServer::Ping => self.send(&ToInit::Pong).await?,
                 message => return Ok((message, fds)),
             }
@@ -114,11 +124,18 @@ impl Link {
     fn answer(&self, number: u64, outcome: Outcome) {
         let waiting = self.lock().remove(&number);
         if let Some(waiting) = waiting {
-            let _ = waiting.send(outcome);
+            let _ = waiting.outcome.send(outcome);
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, oneshot::Sender<Outcome>>> {
+    fn hand_over(&self, number: u64, pipes: Vec<OwnedFd>) {
+        let waiting = self.lock().get_mut(&number).and_then(|waiting| waiting.pipes.take());
+        if let Some(waiting) = waiting {
+            let _ = waiting.send(pipes);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Waiting>> {
         self.waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
@@ -142,7 +159,7 @@ impl Link {
     pub async fn wish(&self, request: Request) -> Result<SessionId, RequestError> {
         match self.request(request).await? {
             Answer::Session(id) => Ok(id),
-            Answer::Swept(_) => Err(RequestError::Unavailable),
+            Answer::Swept(_) | Answer::Tool { .. } => Err(RequestError::Unavailable),
         }
     }
 
@@ -151,17 +168,46 @@ impl Link {
     /// # Errors
     /// Init's refusal, or a link that is gone.
     pub async fn request(&self, request: Request) -> Result<Answer, RequestError> {
+        let outcome = self.begin(request, None).await?;
+        granted(outcome.await)
+    }
+
+    /// Has init run a tool, and collects what it prints.
+    ///
+    /// # Errors
+    /// Init's refusal, or a link that is gone.
+    pub async fn run_tool(&self, argv: Vec<String>, cwd: String) -> Result<Finished, RequestError> {
+        let (sender, pipes) = oneshot::channel();
+        let mut outcome = self.begin(Request::RunTool { argv, cwd }, Some(sender)).await?;
+        let mut collector = Collector::new(pipes);
+        let outcome = loop {
+            tokio::select! {
+                () = collector.collect() => {}
+                outcome = &mut outcome => break outcome,
+            }
+        };
+        let Answer::Tool { status, is_overdue } = granted(outcome)? else { return Err(RequestError::Unavailable) };
+        let (output, errors) = collector.finish();
+        Ok(Finished { status, is_overdue, output, errors })
+    }
+
+    async fn begin(
+        &self,
+        request: Request,
+        pipes: Option<oneshot::Sender<Vec<OwnedFd>>>,
+    ) -> Result<oneshot::Receiver<Outcome>, RequestError> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let bytes = codec::encode(&ToInit::Request(number, request)).map_err(|_| RequestError::TooLarge)?;
         let (sender, receiver) = oneshot::channel();
-        self.lock().insert(number, sender);
+        self.lock().insert(number, Waiting { outcome: sender, pipes });
         if self.send_bytes(&bytes).await.is_err() {
             self.lock().remove(&number);
             return Err(RequestError::Unavailable);
         }
-        match receiver.await {
-            Ok(outcome) => outcome.map_err(RequestError::Refused),
-            Err(_) => Err(RequestError::Unavailable),
-        }
+        Ok(receiver)
     }
+}
+
+fn granted(outcome: Result<Outcome, oneshot::error::RecvError>) -> Result<Answer, RequestError> {
+    outcome.map_err(|_| RequestError::Unavailable)?.map_err(RequestError::Refused)
 }

@@ -16,7 +16,9 @@ pub mod resource_view;
 pub mod resources;
 pub mod session;
 mod state;
+mod tool;
 pub mod view;
+pub mod worktree;
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -39,6 +41,7 @@ use resources::monitor::Monitor;
 use resources::sessions::{Processes, Watch, init_pid};
 use state::keeper::Keeper;
 use state::store::Store;
+use worktree::Worktrees;
 
 /// How long clients get to take the last bytes after goodbye.
 const FAREWELL: Duration = Duration::from_millis(500);
@@ -58,6 +61,8 @@ pub struct App {
     pub monitor: Arc<Monitor>,
     /// Who runs in a session.
     pub processes: Arc<Processes>,
+    /// Sessions with a git worktree of their own.
+    pub worktrees: Arc<Worktrees>,
     /// From init's command line.
     pub settings: Arc<Settings>,
     /// How many servers came before this one.
@@ -115,6 +120,7 @@ async fn try_serve(link: OwnedFd) -> Result<(), String> {
         registry: Arc::clone(&registry),
         monitor: Arc::clone(&monitor),
         processes: Arc::new(Processes::new(Path::new("/"), init_pid())),
+        worktrees: Arc::new(Worktrees::new(Arc::clone(&link), Arc::clone(&registry), &settings, restarts)),
         settings: Arc::new(settings),
         restarts,
     };
@@ -123,15 +129,10 @@ async fn try_serve(link: OwnedFd) -> Result<(), String> {
     // first connection is accepted, and so do those of yesterday.
     while !registry.take(link.receive().await?) {}
     let mut facts = tokio::spawn(take_facts(Arc::clone(&link), Arc::clone(&registry)));
-    let mut keeper = keeper(&app, is_restored).await?;
-    if let Some(keeper) = &mut keeper {
-        tokio::select! {
-            () = keeper.begin() => {}
-            ended = &mut facts => return over(ended),
-        }
-    }
-    let knows_all = keeper.as_ref().is_some_and(Keeper::knows_all);
-    let _ = tokio::time::timeout(DISK_PATIENCE, registry.open_histories(knows_all)).await;
+    let keeper = tokio::select! {
+        keeper = restore(&app, is_restored) => keeper?,
+        ended = &mut facts => return over(ended),
+    };
     listen(&app, tcp, unix, notify).map_err(|e| format!("cannot serve: {e}"))?;
     link.send(&ToInit::Serving).await?;
     tracing::info!(
@@ -162,6 +163,23 @@ async fn try_serve(link: OwnedFd) -> Result<(), String> {
     );
     tracing::info!("API server ends");
     Ok(())
+}
+
+/// Brings back what the container's earlier life and servers that were killed
+/// have left.
+async fn restore(app: &App, is_restored: bool) -> Result<Option<Keeper>, String> {
+    let mut keeper = keeper(app, is_restored).await?;
+    if let Some(keeper) = &mut keeper {
+        keeper.begin().await;
+    }
+    let knows_all = keeper.as_ref().is_some_and(Keeper::knows_all);
+    let _ = tokio::time::timeout(DISK_PATIENCE, app.registry.open_histories(knows_all)).await;
+    // Without the sessions of yesterday it could not tell what is whose. It comes
+    // to its turn before the first connection does.
+    if keeper.as_ref().is_none_or(Keeper::is_restored) {
+        tokio::spawn(Arc::clone(&app.worktrees).recover());
+    }
+    Ok(keeper)
 }
 
 /// Takes over what init says until its goodbye.

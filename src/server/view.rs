@@ -58,6 +58,10 @@ pub struct SessionView {
     pub command: Vec<String>,
     pub working_directory: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worktree_path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pty_pid: Option<u32>,
     pub cols: u16,
     pub rows: u16,
@@ -112,6 +116,8 @@ impl SessionView {
             status: Status::of(record),
             command: record.spec.command.clone(),
             working_directory: record.spec.cwd.clone(),
+            branch: record.worktree.as_ref().and_then(|worktree| worktree.branch.as_ref()).map(ToString::to_string),
+            worktree_path: record.worktree.as_ref().map(|worktree| worktree.path.clone()),
             pty_pid,
             cols: record.state.size.cols(),
             rows: record.state.size.rows(),

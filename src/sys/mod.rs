@@ -11,6 +11,7 @@ pub mod net;
 pub mod oom;
 pub mod pages;
 pub mod pidfd;
+pub mod pipe;
 pub mod place;
 pub mod poll;
 pub mod process;

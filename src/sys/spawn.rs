@@ -58,6 +58,9 @@ pub enum Stdio<'fd> {
     Terminal(BorrowedFd<'fd>),
     /// Null as 0, the parent's stderr as 1 and 2, and this one as 3.
     Service(BorrowedFd<'fd>),
+    /// Null as 0, and these as 1 and 2; in a kernel session of its own, so that
+    /// it leads a process group and nothing it runs can ask at a terminal.
+    Tool(BorrowedFd<'fd>, BorrowedFd<'fd>),
     /// All that this process has and that is not close-on-exec, with signals,
     /// umask and closed descriptors as given: a program in our stead.
     Own(Inherited, Place),
@@ -94,7 +97,7 @@ pub fn spawn(program: &Program, stdio: Stdio<'_>) -> Result<Child, SpawnFailure>
     let (report, child_report) =
         pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).map_err(|e| at(SpawnStage::Resources)(e.into()))?;
     let null = match stdio {
-        Stdio::Service(_) => Some(open_null().map_err(at(SpawnStage::Resources))?),
+        Stdio::Service(_) | Stdio::Tool(..) => Some(open_null().map_err(at(SpawnStage::Resources))?),
         Stdio::Terminal(_) | Stdio::Own(..) => None,
     };
     let prepared = Prepared {
@@ -233,6 +236,13 @@ impl Prepared<'_> {
             Stdio::Service(link) => {
                 new_session()?;
                 self.take_service(link.as_raw_fd())?;
+            }
+            Stdio::Tool(output, errors) => {
+                new_session()?;
+                duplicate(self.null, 0)?;
+                duplicate(output.as_raw_fd(), 1)?;
+                duplicate(errors.as_raw_fd(), 2)?;
+                self.close_from(3)?;
             }
             Stdio::Own(inherited, place) => {
                 take(place).map_err(|errno| (SpawnStage::Session, errno))?;

@@ -35,17 +35,17 @@ struct ErrorBody {
 pub struct Refused(pub &'static str);
 
 impl ApiError {
-    fn new(status: StatusCode, kind: &'static str, code: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, kind: &'static str, code: &'static str, message: impl Into<String>) -> Self {
         let body = ErrorBody { kind, code, message: message.into(), details: Value::Null, suggestion: String::new() };
         Self { status, body: Box::new(body), offsets: None }
     }
 
-    fn details(mut self, details: impl Into<Value>) -> Self {
+    pub(super) fn details(mut self, details: impl Into<Value>) -> Self {
         self.body.details = details.into();
         self
     }
 
-    fn suggest(mut self, suggestion: impl Into<String>) -> Self {
+    pub(super) fn suggest(mut self, suggestion: impl Into<String>) -> Self {
         self.body.suggestion = suggestion.into();
         self
     }
@@ -194,6 +194,12 @@ impl ApiError {
             .suggest("Try again when it is up again.")
     }
 
+    /// 503: too much is being done with git.
+    pub fn busy() -> Self {
+        let message = "Too many requests wait for git already";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "resource", "BUSY", message).suggest("Try again in a moment.")
+    }
+
     /// 503: the link is gone.
     pub fn init_unavailable() -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "internal", "INIT_UNAVAILABLE", "init does not answer")
@@ -230,6 +236,7 @@ impl From<Refusal> for ApiError {
             Refusal::Unkillable(pids) => Self::internal(format!("Processes of the session could not be ended: {pids}"))
                 .details(json!({ "pids": pids }))
                 .suggest("End them with the rights they run with; the session goes once they are gone."),
+            Refusal::TooManyTools => Self::busy(),
             Refusal::Kernel(errno) => {
                 Self::internal(format!("The kernel refused: {}", std::io::Error::from_raw_os_error(errno)))
             }

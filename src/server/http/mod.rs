@@ -11,6 +11,7 @@ mod processes;
 mod sessions;
 mod sweep;
 mod terminal;
+mod worktree;
 mod ws;
 
 use axum::Router;

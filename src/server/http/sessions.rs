@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::body::{JsonBody, SessionPath};
 use super::error::ApiError;
+use super::worktree::{ExistingBranch, inside, source};
 use crate::link::message::{Refusal, Request};
 use crate::model::id::{SessionId, SessionName};
 use crate::model::spec::{SessionSpec, SpawnStage, TerminalSize};
@@ -18,6 +19,7 @@ use crate::server::App;
 use crate::server::link::RequestError;
 use crate::server::registry::{Entry, Snapshot};
 use crate::server::view::SessionView;
+use crate::server::worktree::Order;
 
 /// How long a request for news is held open.
 const NEWS_PATIENCE: Duration = Duration::from_secs(30);
@@ -31,6 +33,8 @@ pub struct CreateBody {
     cwd: Option<String>,
     #[serde(default)]
     env: BTreeMap<String, String>,
+    branch: Option<String>,
+    existing_branch: Option<ExistingBranch>,
     cols: Option<u32>,
     rows: Option<u32>,
 }
@@ -42,13 +46,15 @@ pub struct ListQuery {
     wait_beyond: Option<u64>,
 }
 
-/// Query of a delete request. There are no worktrees to delete yet; the flag
-/// is checked all the same, so that a client's mistake is told.
+/// Query of a delete request.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeleteQuery {
-    #[serde(rename = "deleteWorktree", default)]
-    _delete_worktree: bool,
+    #[serde(default)]
+    delete_worktree: bool,
+    /// Whatever would be lost with the worktree.
+    #[serde(default)]
+    force: bool,
 }
 
 /// A query string that was read, or the error to answer.
@@ -99,15 +105,19 @@ pub async fn create(
     }
     let name = body.name.map(SessionName::try_from).transpose().map_err(|e| ApiError::invalid_name(&e))?;
     let size = size(body.cols, body.rows)?;
+    let source = source(body.branch, body.existing_branch)?;
     let spec = SessionSpec {
         is_session_command: body.command.is_none(),
         command: body.command.unwrap_or_else(|| app.settings.session_command.clone()),
-        cwd: directory(body.cwd, &app.settings.workspace),
+        cwd: if source.is_some() { inside(body.cwd)? } else { directory(body.cwd, &app.settings.workspace) },
         env: body.env.into_iter().collect(),
     };
     spec.check().map_err(|e| ApiError::invalid(capitalised(&e.to_string())))?;
     app.monitor.admit().map_err(ApiError::short)?;
-    let id = app.link.wish(Request::Create { name, spec, size }).await?;
+    let id = match source {
+        None => app.link.wish(Request::Create { name, spec, size, worktree: None }).await?,
+        Some(source) => app.worktrees.create(Order { name, source, spec, size }).await?,
+    };
     let entry = find(&app, &id.to_string())?;
     Ok((StatusCode::CREATED, Json(json!({ "session": view(&entry) }))))
 }
@@ -144,9 +154,13 @@ pub async fn delete(
     SessionPath(id): SessionPath,
     query: Checked<DeleteQuery>,
 ) -> Result<Json<Value>, ApiError> {
-    checked(query)?;
+    let query = checked(query)?;
     let id = find(&app, &id)?.record.id;
-    app.link.wish(Request::Remove(id)).await?;
+    if query.delete_worktree {
+        app.worktrees.delete(id, query.force).await?;
+    } else {
+        app.link.wish(Request::Remove(id)).await?;
+    }
     Ok(Json(json!({ "success": true })))
 }
 

@@ -47,7 +47,7 @@ pub async fn sweep(
 ) -> Result<Json<Value>, ApiError> {
     match app.link.request(Request::Sweep).await? {
         Answer::Swept(report) => Ok(Json(view(*report))),
-        Answer::Session(_) => Err(ApiError::internal("The answer to a sweep was none")),
+        Answer::Session(_) | Answer::Tool { .. } => Err(ApiError::internal("The answer to a sweep was none")),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::model::id::{SessionId, SessionName};
 use crate::model::session::{Exit, ExitStatus, Record, Stage, State, UnixMillis};
 use crate::model::signal::Signal;
 use crate::model::spec::{SessionSpec, TerminalSize};
+use crate::model::worktree::{BranchName, Worktree};
 
 /// Of the form described here.
 const VERSION: u64 = 1;
@@ -27,6 +28,10 @@ pub struct Saved {
     #[serde(default)]
     is_session_command: bool,
     working_directory: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    branch: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    worktree_path: Option<String>,
     #[serde(default)]
     env: BTreeMap<String, String>,
     #[serde(default)]
@@ -101,6 +106,8 @@ impl Saved {
             command: record.spec.command.clone(),
             is_session_command: record.spec.is_session_command,
             working_directory: record.spec.cwd.clone(),
+            branch: record.worktree.as_ref().and_then(|worktree| worktree.branch.clone()).map(String::from),
+            worktree_path: record.worktree.as_ref().map(|worktree| worktree.path.clone()),
             env: record.spec.env.iter().cloned().collect(),
             cols: state.size.cols().into(),
             rows: state.size.rows().into(),
@@ -139,8 +146,10 @@ impl Saved {
             attention: Attention::default(),
         };
         let (id, name, created_at) = (self.id, self.name.clone(), self.created_at.0);
+        let branch = self.branch.clone().and_then(|text| BranchName::try_from(text).ok());
+        let worktree = self.worktree_path.clone().map(|path| Worktree { branch, path });
         // No process of the earlier life can show its ticket any more.
-        Record { id, name, spec, created_at, ticket: Ticket::random(), state }
+        Record { id, name, spec, worktree, created_at, ticket: Ticket::random(), state }
     }
 
     fn check(&self) -> Result<(), String> {

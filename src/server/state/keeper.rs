@@ -80,6 +80,12 @@ impl Keeper {
         self.is_read && self.written.is_some()
     }
 
+    /// Whether init knows the sessions of the container's earlier life.
+    #[must_use]
+    pub fn is_restored(&self) -> bool {
+        self.is_restored
+    }
+
     /// Follows the registry until the container ends, and saves a last time.
     pub async fn run(mut self) {
         let mut snapshots = self.registry.subscribe();

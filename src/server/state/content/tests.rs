@@ -14,6 +14,10 @@ fn record(name: &str, last_exit: Option<Exit>) -> Record {
             env: vec![("A".into(), "1".into()), ("B".into(), "x\ny".into())],
             is_session_command: true,
         },
+        worktree: Some(Worktree {
+            branch: BranchName::try_from("feature/ä".to_owned()).ok(),
+            path: "/work dir/.worktrees/a".into(),
+        }),
         created_at: 1_700_000_000_123,
         ticket: Ticket::random(),
         state: State {

@@ -1,0 +1,191 @@
+//! Short programs that run for the server, which never forks: git.
+//!
+//! A tool runs with a session's rights and without a terminal. It belongs to
+//! no session, so no sweep ends it; the shutdown does, as it ends everybody.
+//! One whose server is gone goes on to its end, and until then no other starts:
+//! the next server is to find things at rest.
+
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use super::env;
+use super::event_loop::Init;
+use super::session::{OOM_RAISE, RequestNumber};
+use crate::link::message::{Answer, Refusal, ToServer};
+use crate::model::id::SessionId;
+use crate::model::session::ExitStatus;
+use crate::model::signal::Signal;
+use crate::model::spec::{SpawnFailure, SpawnStage};
+use crate::sys::pipe;
+use crate::sys::process::{self, Pid};
+use crate::sys::spawn::{self, Marks, Outcome, Stdio};
+
+/// The programs that may be run so.
+const PROGRAMS: [&str; 1] = ["git"];
+
+/// Tools that run at the same time.
+const AT_ONCE: usize = 8;
+/// Tools that wait for their turn.
+const WAITING_MAX: usize = 64;
+
+/// What a tool may take before it is asked to end.
+const TIME: Duration = Duration::from_secs(60);
+/// What it gets to clean up then.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// A tool that waits for its turn.
+#[derive(Debug)]
+struct Order {
+    number: RequestNumber,
+    argv: Vec<String>,
+    cwd: String,
+}
+
+/// A running tool.
+#[derive(Debug)]
+struct Tool {
+    pid: Pid,
+    report: OwnedFd,
+    /// Held so that a tool whose server died is not killed by its next word.
+    _pipes: [OwnedFd; 2],
+    /// None once the server that asked is gone.
+    asker: Option<RequestNumber>,
+    until: Instant,
+    is_overdue: bool,
+}
+
+/// The tools there are.
+#[derive(Debug)]
+pub struct Tools {
+    running: Vec<Tool>,
+    waiting: VecDeque<Order>,
+    time: Duration,
+}
+
+impl Tools {
+    /// None yet.
+    pub fn new() -> Self {
+        Self { running: Vec::new(), waiting: VecDeque::new(), time: rehearsed_time().unwrap_or(TIME) }
+    }
+
+    /// When a tool has used up its time.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.running.iter().map(|tool| tool.until).min()
+    }
+
+    /// Ends those that have used up their time.
+    pub fn advance(&mut self, now: Instant) {
+        for tool in self.running.iter_mut().filter(|tool| tool.until <= now) {
+            let signal = if tool.is_overdue { Signal::KILL } else { Signal::TERM };
+            tracing::warn!(pid = tool.pid.raw(), %signal, "A tool takes too long: ending it");
+            // It leads the group until it is reaped, which is when it leaves
+            // this list.
+            let _ = process::kill_group(tool.pid, signal);
+            tool.is_overdue = true;
+            tool.until = now + GRACE;
+        }
+    }
+
+    /// The server that asked is gone.
+    pub fn forget_askers(&mut self) {
+        self.waiting.clear();
+        self.running.iter_mut().for_each(|tool| tool.asker = None);
+    }
+
+    fn has_room(&self) -> bool {
+        self.running.len() < AT_ONCE && self.running.iter().all(|tool| tool.asker.is_some())
+    }
+}
+
+/// Tests can't wait for [`TIME`].
+fn rehearsed_time() -> Option<Duration> {
+    if !cfg!(debug_assertions) {
+        return None;
+    }
+    let told = std::env::var("QUARTERDECK_TEST_TOOL_TIME").ok()?;
+    told.parse().ok().map(Duration::from_millis)
+}
+
+impl Init {
+    pub(super) fn run_tool(
+        &mut self,
+        number: RequestNumber,
+        argv: Vec<String>,
+        cwd: String,
+    ) -> Result<Option<SessionId>, Refusal> {
+        if self.shutdown.has_begun() {
+            return Err(Refusal::ShuttingDown);
+        }
+        if !argv.first().is_some_and(|name| PROGRAMS.contains(&name.as_str())) {
+            return Err(Refusal::Invalid("only git may be run".into()));
+        }
+        if !cwd.starts_with('/') {
+            return Err(Refusal::Invalid(format!("the directory {cwd:?} is not absolute")));
+        }
+        if self.tools.waiting.len() >= WAITING_MAX {
+            return Err(Refusal::TooManyTools);
+        }
+        self.tools.waiting.push_back(Order { number, argv, cwd });
+        self.start_tools();
+        Ok(None)
+    }
+
+    /// Starts as many as there is room for.
+    fn start_tools(&mut self) {
+        while self.tools.has_room() {
+            let Some(order) = self.tools.waiting.pop_front() else { return };
+            let number = order.number;
+            let started = if self.shutdown.has_begun() { Err(Refusal::ShuttingDown) } else { self.start_tool(&order) };
+            if let Err(refusal) = started {
+                self.server.send(&ToServer::Reply(number, Err(refusal)), &[]);
+            }
+        }
+    }
+
+    fn start_tool(&mut self, order: &Order) -> Result<(), Refusal> {
+        let no_pipe = |e: std::io::Error| {
+            let errno = e.raw_os_error().unwrap_or(libc::EMFILE);
+            Refusal::SpawnFailed(SpawnFailure { stage: SpawnStage::Resources, errno })
+        };
+        let mut program = env::tool(&order.argv, &order.cwd, self.ground.limit)
+            .map_err(|_| Refusal::Invalid("the tool's arguments contain a NUL byte".into()))?;
+        program.marks =
+            Marks { oom_score: self.ground.oom_score.map(|own| own.raised_by(OOM_RAISE)), ..Marks::default() };
+        let (output, its_output) = pipe::for_output().map_err(no_pipe)?;
+        let (errors, its_errors) = pipe::for_output().map_err(no_pipe)?;
+        let stdio = Stdio::Tool(its_output.as_fd(), its_errors.as_fd());
+        let child = spawn::spawn(&program, stdio).map_err(Refusal::SpawnFailed)?;
+        self.server.send(&ToServer::ToolStarted(order.number), &[output.as_fd(), errors.as_fd()]);
+        self.tools.running.push(Tool {
+            pid: child.pid,
+            report: child.report,
+            _pipes: [output, errors],
+            asker: Some(order.number),
+            until: Instant::now() + self.tools.time,
+            is_overdue: false,
+        });
+        Ok(())
+    }
+
+    /// A child was reaped; true if it was a tool.
+    pub(super) fn tool_ended(&mut self, pid: Pid, status: ExitStatus) -> bool {
+        let Some(at) = self.tools.running.iter().position(|tool| tool.pid == pid) else { return false };
+        let tool = self.tools.running.swap_remove(at);
+        if tool.is_overdue {
+            // What it ran may have been deaf to TERM. While anybody is left in
+            // the group, its number is nobody else's; and numbers come in
+            // order, so it is not given out again within this turn.
+            let _ = process::kill_group(pid, Signal::KILL);
+        }
+        if let Some(number) = tool.asker {
+            let outcome = match spawn::outcome(&tool.report) {
+                Outcome::Failed(failure) => Err(Refusal::SpawnFailed(failure)),
+                Outcome::Started | Outcome::Pending => Ok(Answer::Tool { status, is_overdue: tool.is_overdue }),
+            };
+            self.server.send(&ToServer::Reply(number, outcome), &[]);
+        }
+        self.start_tools();
+        true
+    }
+}

@@ -1,0 +1,116 @@
+//! Deleting a session together with its worktree.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Worktrees;
+use super::fault::Fault;
+use super::git::Git;
+use super::intent::{Intent, Purpose};
+use super::listing::{self, Listed};
+use super::losses;
+use crate::link::message::Request;
+use crate::model::id::SessionId;
+use crate::model::worktree::Worktree;
+use crate::server::link::RequestError;
+use crate::server::registry::Entry;
+
+impl Worktrees {
+    /// Ends the session, then deletes its worktree; the branch stays. Goes on to
+    /// its end when nobody waits for it any more.
+    ///
+    /// # Errors
+    /// Without `force` if something would be lost: nothing has happened then,
+    /// unless the session's last moments brought that.
+    pub async fn delete(self: &Arc<Self>, id: SessionId, force: bool) -> Result<(), Fault> {
+        let this = Arc::clone(self);
+        let task = tokio::spawn(async move {
+            let _turn = this.busy.lock().await;
+            this.delete_in_turn(id, force).await
+        });
+        task.await.unwrap_or(Err(Fault::Link(RequestError::Unavailable)))
+    }
+
+    async fn delete_in_turn(&self, id: SessionId, force: bool) -> Result<(), Fault> {
+        let now = self.registry.now();
+        let entry = now.get(id);
+        let Some((entry, worktree)) = entry.and_then(|entry| Some((entry, entry.record.worktree.as_ref()?))) else {
+            self.link.wish(Request::Remove(id)).await?;
+            return Ok(());
+        };
+        let other = now.sessions.iter().find(|other| other.record.id != id && is_in(other, worktree));
+        if let Some(other) = other.filter(|_| !force) {
+            return Err(Fault::InUse { path: worktree.path.clone(), session: other.record.name.to_string() });
+        }
+        let workspace = workspace_of(&worktree.path).to_owned();
+        let git = Git::new(&self.link, &workspace);
+        let all = listing::all(git).await?;
+        let Some(listed) = listing::at(&all, &worktree.path) else {
+            // It was removed by hand.
+            self.link.wish(Request::Remove(id)).await?;
+            return Ok(());
+        };
+        check(git, listed, force, false).await?;
+        let purpose = Purpose::Delete { force };
+        let intent = Intent { name: entry.record.name.clone(), workspace: workspace.clone(), purpose };
+        self.intend(&intent).await?;
+        self.rehearsal.step("to-be-deleted").await;
+        let deleted = self.end_and_delete(id, git, listed, force).await;
+        self.forget(&intent.name).await;
+        deleted
+    }
+
+    async fn end_and_delete(&self, id: SessionId, git: Git<'_>, listed: &Listed, force: bool) -> Result<(), Fault> {
+        self.link.wish(Request::Remove(id)).await?;
+        self.rehearsal.step("session-deleted").await;
+        check(git, listed, force, true).await?;
+        remove(git, listed, force).await
+    }
+}
+
+/// Whether nothing stands against deleting this one.
+async fn check(git: Git<'_>, listed: &Listed, force: bool, is_session_removed: bool) -> Result<(), Fault> {
+    if let Some(reason) = &listed.locked {
+        return Err(Fault::Locked { path: listed.path.clone(), reason: reason.clone() });
+    }
+    let is_there = Path::new(&listed.path).exists();
+    if force || !is_there {
+        return Ok(());
+    }
+    if listed.is_broken {
+        return Err(Fault::Broken { path: listed.path.clone() });
+    }
+    let losses = losses::look(git.at(&listed.path), &listed.path).await?;
+    if losses.is_nothing() { Ok(()) } else { Err(Fault::Dirty { losses: Box::new(losses), is_session_removed }) }
+}
+
+/// Removes a worktree, and what is changed in it only by `force`.
+pub(super) async fn remove(git: Git<'_>, listed: &Listed, force: bool) -> Result<(), Fault> {
+    let is_there = Path::new(&listed.path).exists();
+    // Git insists on force where there are submodules, whatever is in them.
+    let by_force = force || is_there && !listed.is_broken && losses::has_submodules(git.at(&listed.path)).await?;
+    let flags: &[&str] = if by_force { &["--force"] } else { &[] };
+    git.must(&[&["worktree", "remove"], flags, &["--", &listed.path]].concat()).await.map(drop)
+}
+
+/// Whether a session works in this worktree.
+fn is_in(entry: &Entry, worktree: &Worktree) -> bool {
+    let rest = entry.record.spec.cwd.strip_prefix(&worktree.path);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The directory above that of the worktrees.
+fn workspace_of(place: &str) -> &str {
+    Path::new(place).ancestors().nth(2).and_then(Path::to_str).unwrap_or("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_tells_its_workspace() {
+        assert_eq!(workspace_of("/w ä/x/.worktrees/name"), "/w ä/x");
+        assert_eq!(workspace_of("/.worktrees/name"), "/");
+    }
+}
