@@ -6,6 +6,7 @@
 
 pub mod attention;
 mod characters;
+mod disk;
 pub mod history;
 pub mod http;
 mod link;
@@ -205,7 +206,9 @@ fn historian(settings: &Settings, restarts: u32) -> Option<Arc<Historian>> {
 async fn keeper(app: &App, is_restored: bool) -> Result<Option<Keeper>, String> {
     if let Some(dir) = &app.settings.state_dir {
         let store = Store::new(dir.clone());
-        return Ok(Some(Keeper::new(store, Arc::clone(&app.link), Arc::clone(&app.registry), is_restored)));
+        let (link, registry, worktrees) =
+            (Arc::clone(&app.link), Arc::clone(&app.registry), Arc::clone(&app.worktrees));
+        return Ok(Some(Keeper::new(store, link, registry, worktrees, is_restored)));
     }
     if !is_restored {
         tracing::warn!(

@@ -1,13 +1,9 @@
-//! Work that may have to wait for a disk, done where nobody else waits.
+//! Something on a disk that may not answer.
 
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
-use std::thread;
+use std::sync::{Arc, Mutex, TryLockError};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
-
-/// Of the thread that does the work; parsing is not deep.
-const STACK: usize = 256 << 10;
+use crate::server::disk::on_disk;
 
 /// Something on a disk, used by one thread at a time.
 #[derive(Debug)]
@@ -26,9 +22,7 @@ impl<S: Send + 'static> Disk<S> {
         Self { store: Arc::new(Mutex::new(store)), patience }
     }
 
-    /// Lets a thread do it. The thread lives only as long, so that a quiet
-    /// server has one. In a container that is out of processes there is none to
-    /// be had, and the wait is everybody's.
+    /// Has it done beside the server's own thread, see [`on_disk`].
     ///
     /// # Errors
     /// [`Silent`]. What was begun goes on, and nothing else is begun before its
@@ -39,34 +33,15 @@ impl<S: Send + 'static> Disk<S> {
         W: FnOnce(&mut S) -> T + Send + 'static,
     {
         let store = Arc::clone(&self.store);
-        let (done, outcome) = oneshot::channel();
-        let run = move || {
-            let result = match store.try_lock() {
-                Ok(mut store) => Ok(work(&mut store)),
-                Err(TryLockError::Poisoned(store)) => Ok(work(&mut store.into_inner())),
-                Err(TryLockError::WouldBlock) => Err(Silent),
-            };
-            let _ = done.send(result);
+        let run = move || match store.try_lock() {
+            Ok(mut store) => Ok(work(&mut store)),
+            Err(TryLockError::Poisoned(store)) => Ok(work(&mut store.into_inner())),
+            Err(TryLockError::WouldBlock) => Err(Silent),
         };
-        // A thread that can't be made drops its closure, so that is given a way
-        // to the work only.
-        let run = Arc::new(Mutex::new(Some(run)));
-        let theirs = Arc::clone(&run);
-        let thread = thread::Builder::new().name("quarterdeck-disk".into()).stack_size(STACK);
-        if thread.spawn(move || take_up(&theirs)).is_err() {
-            take_up(&run);
+        match tokio::time::timeout(self.patience, on_disk(run)).await {
+            Ok(Some(result)) => result,
+            Ok(None) | Err(_) => Err(Silent),
         }
-        match tokio::time::timeout(self.patience, outcome).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) | Err(_) => Err(Silent),
-        }
-    }
-}
-
-fn take_up(work: &Mutex<Option<impl FnOnce()>>) {
-    let work = work.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if let Some(work) = work {
-        work();
     }
 }
 

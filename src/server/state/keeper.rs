@@ -9,9 +9,11 @@ use super::content::Saved;
 use super::disk::{Disk, Silent};
 use super::store::{Loaded, Store, Trouble};
 use crate::link::message::{Request, ToInit};
+use crate::model::session::Record;
 use crate::server::link::{Link, RequestError};
 use crate::server::registry::{Registry, Snapshot};
 use crate::server::view::last_activity_ms;
+use crate::server::worktree::Worktrees;
 
 /// Least time between two writes; changes within it share the next one.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -32,6 +34,7 @@ const DISK_PATIENCE: Duration = Duration::from_secs(5);
 pub struct Keeper {
     link: Arc<Link>,
     registry: Arc<Registry>,
+    worktrees: Arc<Worktrees>,
     disk: Disk<Store>,
     /// Whether init knows all sessions of the file.
     is_restored: bool,
@@ -47,10 +50,17 @@ pub struct Keeper {
 impl Keeper {
     /// A keeper of `store` that has done nothing yet.
     #[must_use]
-    pub fn new(store: Store, link: Arc<Link>, registry: Arc<Registry>, is_restored: bool) -> Self {
+    pub fn new(
+        store: Store,
+        link: Arc<Link>,
+        registry: Arc<Registry>,
+        worktrees: Arc<Worktrees>,
+        is_restored: bool,
+    ) -> Self {
         Self {
             link,
             registry,
+            worktrees,
             disk: Disk::new(store, DISK_PATIENCE),
             is_restored,
             is_read: false,
@@ -149,6 +159,10 @@ impl Keeper {
             // Without init this server is about to end, and the next one reads
             // the file again.
             let Ok(refused) = self.offer(&sessions).await else { return Ok(()) };
+            // A file that says all tells of every session, also that there are none.
+            if !is_sound && self.rebuild(&sessions).await.is_err() {
+                return Ok(());
+            }
             if let Some(reason) = refused {
                 let taken = self.registry.now().sessions.len();
                 self.on_disk(move |store| {
@@ -172,19 +186,38 @@ impl Keeper {
     async fn offer(&self, sessions: &[Saved]) -> Result<Option<String>, RequestError> {
         let mut refused = None;
         for saved in sessions {
-            let (record, output_end) = (Box::new(saved.record()), self.output_end(saved).await);
-            match self.link.wish(Request::Restore { record, output_end }).await {
-                Ok(_) => {}
-                Err(RequestError::Unavailable) => return Err(RequestError::Unavailable),
-                Err(error) => {
-                    refused.get_or_insert(format!("the session {} was not taken: {error:?}", saved.name));
-                }
+            if let Err(reason) = self.offer_one(saved.record(), self.output_end(saved).await).await? {
+                refused.get_or_insert(reason);
             }
         }
         if !sessions.is_empty() {
             tracing::info!(sessionCount = self.registry.now().sessions.len(), "Sessions restored; they can be resumed");
         }
         Ok(refused)
+    }
+
+    /// The inner error is why init refused it.
+    async fn offer_one(&self, record: Record, output_end: u64) -> Result<Result<(), String>, RequestError> {
+        let name = record.name.clone();
+        match self.link.wish(Request::Restore { record: Box::new(record), output_end }).await {
+            Ok(_) => Ok(Ok(())),
+            Err(RequestError::Unavailable) => Err(RequestError::Unavailable),
+            Err(error) => Ok(Err(format!("the session {name} was not taken: {error:?}"))),
+        }
+    }
+
+    /// Makes sessions of worktrees that the file, which is damaged or not there,
+    /// tells nothing of.
+    async fn rebuild(&self, sessions: &[Saved]) -> Result<(), RequestError> {
+        let records = self.worktrees.rebuild(|name| sessions.iter().any(|saved| saved.name == *name)).await;
+        for record in records {
+            let (name, worktree) = (record.name.clone(), record.spec.cwd.clone());
+            match self.offer_one(record, 0).await? {
+                Ok(()) => tracing::warn!(%name, worktree, "A session was rebuilt from its worktree; it can be resumed"),
+                Err(reason) => tracing::warn!(worktree, reason, "A session could not be rebuilt from its worktree"),
+            }
+        }
+        Ok(())
     }
 
     /// Where a session's output goes on: behind every byte it is known to have

@@ -11,6 +11,7 @@ use super::Worktrees;
 use super::fault::Fault;
 use crate::model::id::SessionName;
 use crate::model::worktree::{BranchName, Worktree};
+use crate::server::disk;
 
 /// Largest file that is read.
 const SIZE_MAX: u64 = 64 * 1024;
@@ -104,9 +105,8 @@ fn file(dir: &Path, name: &SessionName) -> PathBuf {
     dir.join(format!("{name}.json"))
 }
 
-/// The server has one thread, which must not wait for a disk.
 async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|e| Err(io::Error::other(e)))
+    disk::on_disk(work).await.unwrap_or_else(|| Err(io::ErrorKind::Interrupted.into()))
 }
 
 fn write(dir: &Path, path: &Path, text: &[u8]) -> io::Result<()> {

@@ -18,6 +18,7 @@ mod intent;
 mod listing;
 mod losses;
 mod place;
+mod rebuild;
 mod recover;
 mod rehearsal;
 mod remove;
@@ -64,6 +65,7 @@ pub struct Worktrees {
     link: Arc<Link>,
     registry: Arc<Registry>,
     workspace: String,
+    session_command: Vec<String>,
     max_sessions: usize,
     intents: Option<PathBuf>,
     /// Held by whoever changes something.
@@ -80,6 +82,7 @@ impl Worktrees {
             link,
             registry,
             workspace: settings.workspace.clone(),
+            session_command: settings.session_command.clone(),
             max_sessions: usize::try_from(settings.max_sessions).unwrap_or(usize::MAX),
             intents: settings.state_dir.as_ref().map(|dir| dir.join("worktrees")),
             busy: Mutex::new(()),

@@ -8,7 +8,6 @@ use super::git::Git;
 use super::intent::{Intent, Purpose};
 use super::listing::{self, Listed};
 use super::{losses, remove};
-use crate::model::id::SessionName;
 use crate::model::session::{ExitStatus, Stage};
 use crate::model::worktree::{BranchName, Worktree};
 
@@ -114,22 +113,6 @@ impl Worktrees {
                  worktree remove`"
             );
         }
-    }
-
-    /// The worktrees below the workspace that are named as sessions are: what to
-    /// rebuild sessions from when nothing else tells of them. None if git can't
-    /// tell.
-    pub async fn found(&self) -> Vec<(SessionName, Worktree)> {
-        let git = Git::new(&self.link, &self.workspace);
-        let all = listing::all(git).await.unwrap_or_default();
-        all.into_iter().filter_map(|listed| self.session_of(listed)).collect()
-    }
-
-    fn session_of(&self, listed: Listed) -> Option<(SessionName, Worktree)> {
-        let name = listed.path.rsplit('/').next()?.to_owned();
-        let name = SessionName::try_from(name).ok()?;
-        let is_ours = listed.path == Worktree::place(&self.workspace, &name) && !listed.is_broken;
-        (is_ours && !listed.is_unfinished()).then_some((name, Worktree { branch: listed.branch, path: listed.path }))
     }
 }
 
