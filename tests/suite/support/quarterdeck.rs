@@ -157,9 +157,12 @@ impl Quarterdeck {
         if self.contained { children(self.init).into_iter().find(is_it).expect("the leader") } else { told }
     }
 
-    /// How many descriptors init and the server have open.
+    /// How many descriptors init and the server have open, but for those of the
+    /// history, which are opened when there is something to record.
     pub fn descriptor_counts(&self) -> (usize, usize) {
-        (descriptors(self.init).len(), descriptors(self.server()).len())
+        let history = self.dir().join("history");
+        let lasting = descriptors(self.server()).into_values().filter(|target| !target.starts_with(&history));
+        (descriptors(self.init).len(), lasting.count())
     }
 
     /// The same at rest: only this many connections are open, and those of
