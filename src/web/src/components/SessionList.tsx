@@ -15,7 +15,7 @@ export function SessionList({ onEnter }: { onEnter(session: Session): void }) {
     <aside
       id={SESSION_LIST_ID}
       aria-label="Overview of sessions"
-      className="w-64 shrink-0 overflow-y-auto border-r border-surface max-md:hidden"
+      className="w-72 shrink-0 overflow-y-auto border-r border-surface max-md:hidden"
     >
       <ul className="flex flex-col gap-px p-1.5">
         {byNeed(sessions).map((session) => (

@@ -54,7 +54,7 @@ export function Terminal({ session, active, searching, onSearch, onSearchClose, 
       <div ref={bars} className="shrink-0">
         {!isRunning(session) && <EndedBar session={session} />}
         <footer className="flex h-8 shrink-0 items-center gap-4 border-t border-surface px-3 text-xs text-muted">
-          <span className="flex items-center gap-1.5" data-testid="status">
+          <span className="flex shrink-0 items-center gap-1.5" data-testid="status">
             <StatusIcon session={session} /> {statusLabel(session)}
           </span>
           <span className="flex min-w-0 items-center gap-1.5 font-mono" title="Command">
