@@ -89,6 +89,17 @@ class RestartTest(ContainerTest):
             self.assert_sessions_work(container)
             self.assert_stops_cleanly(container)
 
+    def test_the_state_is_saved_with_no_process_left(self):
+        with Container("--pids-limit", "16") as container:
+            session = container.create_session("cat", name="kept")
+            hog = container.create_session("bash", "-c", "while :; do sleep 1000 & done")
+            container.await_output(hog, "fork")
+            container.ask(f"/api/sessions/{session['id']}/resize", "--json", '{"cols": 123, "rows": 45}')
+            # "docker exec" has no process left for it either.
+            saved = lambda: docker("cp", f"{container.id}:{STATE}/sessions.json", "-").stdout
+            eventually("the new size is saved", lambda: '"cols":123' in saved())
+            self.assertNotIn("not saved", container.log())
+
 
 if __name__ == "__main__":
     unittest.main()
