@@ -110,6 +110,15 @@ fn a_file_of_a_later_version_is_kept_for_that_version() {
 }
 
 #[test]
+fn a_file_nested_without_end_ends_nobody() {
+    let mut quarterdeck = stopped().0;
+    let text = format!("{{\"version\":1,\"more\":{}", "[{\"a\":".repeat(50_000));
+    assert_eq!(names_from(&mut quarterdeck, text.as_bytes()), [""; 0]);
+    assert_eq!(quarterdeck.api().get("/api/health").json_of(200)["serverRestarts"], json!(0));
+    assert_set_aside(&quarterdeck, "damaged", text.as_bytes());
+}
+
+#[test]
 fn something_else_in_the_files_place_is_set_aside_and_not_waited_for() {
     let (mut quarterdeck, _) = stopped();
     let path = quarterdeck.state_file();

@@ -1,14 +1,26 @@
-//! Something on a disk that may not answer.
+//! Something on a disk that may not answer, with a thread of its own.
 
-use std::sync::{Arc, Mutex, TryLockError};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::thread;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+
 use crate::server::disk::on_disk;
+
+/// Of the thread that does the work; parsing is not deep.
+const STACK: usize = 256 << 10;
+
+type Job = Box<dyn FnOnce() + Send>;
 
 /// Something on a disk, used by one thread at a time.
 #[derive(Debug)]
 pub struct Disk<S> {
     store: Arc<Mutex<S>>,
+    /// To the thread, once there is one. It is kept: where processes have run
+    /// out no other can be made, and the API would wait for the disk.
+    thread: Mutex<Option<Sender<Job>>>,
     patience: Duration,
 }
 
@@ -19,10 +31,10 @@ pub struct Silent;
 impl<S: Send + 'static> Disk<S> {
     /// For `store`, with so much patience for each piece of work.
     pub fn new(store: S, patience: Duration) -> Self {
-        Self { store: Arc::new(Mutex::new(store)), patience }
+        Self { store: Arc::new(Mutex::new(store)), thread: Mutex::default(), patience }
     }
 
-    /// Has it done beside the server's own thread, see [`on_disk`].
+    /// Has it done beside the server's own thread.
     ///
     /// # Errors
     /// [`Silent`]. What was begun goes on, and nothing else is begun before its
@@ -32,16 +44,34 @@ impl<S: Send + 'static> Disk<S> {
         T: Send + 'static,
         W: FnOnce(&mut S) -> T + Send + 'static,
     {
+        if matches!(self.store.try_lock(), Err(TryLockError::WouldBlock)) {
+            return Err(Silent);
+        }
         let store = Arc::clone(&self.store);
-        let run = move || match store.try_lock() {
-            Ok(mut store) => Ok(work(&mut store)),
-            Err(TryLockError::Poisoned(store)) => Ok(work(&mut store.into_inner())),
-            Err(TryLockError::WouldBlock) => Err(Silent),
-        };
-        match tokio::time::timeout(self.patience, on_disk(run)).await {
-            Ok(Some(result)) => result,
+        let run = move || work(&mut store.lock().unwrap_or_else(PoisonError::into_inner));
+        match tokio::time::timeout(self.patience, self.beside(run)).await {
+            Ok(Some(result)) => Ok(result),
             Ok(None) | Err(_) => Err(Silent),
         }
+    }
+
+    async fn beside<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let Some(thread) = self.thread() else { return on_disk(work).await };
+        let (done, outcome) = oneshot::channel();
+        thread.send(Box::new(move || drop(done.send(work())))).ok()?;
+        outcome.await.ok()
+    }
+
+    /// The thread, made if there is none yet; none if it can't be made.
+    fn thread(&self) -> Option<Sender<Job>> {
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if thread.is_none() {
+            let (sender, jobs) = channel::<Job>();
+            let made = thread::Builder::new().name("qd-state".into()).stack_size(STACK);
+            // It ends with the sender.
+            *thread = made.spawn(move || jobs.into_iter().for_each(|job| job())).ok().map(|_| sender);
+        }
+        thread.clone()
     }
 }
 
