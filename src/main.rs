@@ -45,6 +45,10 @@ fn run(cli: Cli) -> Exit {
             }
             Exit::Failure
         }),
+        Command::Completions(args) => {
+            print(args.shell.script());
+            Exit::Success
+        }
         Command::Server => server::run(),
     }
 }

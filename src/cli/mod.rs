@@ -1,6 +1,7 @@
 //! The command line, as text: what may be given, and its words.
 
 pub mod client;
+pub mod completions;
 pub mod detach_keys;
 pub mod init;
 
@@ -9,6 +10,7 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand};
 
 use client::ClientCommand;
+use completions::CompletionsArgs;
 use init::InitArgs;
 
 /// The init for containers that run agents.
@@ -28,6 +30,8 @@ pub enum Command {
     /// A client of the running one.
     #[command(flatten)]
     Client(ClientCommand),
+    /// Print a script that lets a shell complete this command line
+    Completions(CompletionsArgs),
     /// Internal: the API server that init starts
     #[command(hide = true)]
     Server,

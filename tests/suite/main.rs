@@ -15,6 +15,7 @@ mod controls;
 mod fan_out;
 mod first_process;
 mod fresh_login;
+mod generated;
 mod history;
 mod idle;
 mod layering;
