@@ -181,6 +181,23 @@ fn what_is_typed_while_the_server_is_away_arrives_once() {
 }
 
 #[test]
+fn a_server_that_stays_away_is_told_and_waited_for() {
+    let quarterdeck = Quarterdeck::start();
+    bash(&quarterdeck);
+    let mut seat = Seat::attach(&quarterdeck, &["shell"]);
+    seat.terminal.wait_for("ready> ");
+    // A stopped init starts no other server.
+    quarterdeck.signal(Signal::SIGSTOP);
+    eventually("init is stopped", || process::stat(quarterdeck.init).filter(|stat| stat.state == 'T'));
+    quarterdeck.kill_server();
+    seat.terminal.type_text("echo ty''ped\r");
+    seat.terminal.wait_for("quarterdeck does not answer");
+    quarterdeck.signal(Signal::SIGCONT);
+    seat.terminal.wait_for("typed\r\n");
+    seat.detach();
+}
+
+#[test]
 fn any_end_puts_the_terminal_back() {
     let quarterdeck = Quarterdeck::start();
     let id = quarterdeck.api().shell(EDITOR);

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -33,6 +33,9 @@ const LAST_KEYS: Duration = Duration::from_secs(1);
 
 /// How long the screen may take for what it is writing when we leave.
 const LAST_WRITE: Duration = Duration::from_millis(500);
+
+/// How long a loss may last before the user is told.
+const LOSS: Duration = Duration::from_secs(5);
 
 /// How long a program gets to see the size it is shown in between.
 const REDRAW: Duration = Duration::from_millis(60);
@@ -79,6 +82,9 @@ pub struct Attachment {
     next: u64,
     /// Whether the program has to draw again once old output is shown.
     redraw_at: Option<u64>,
+    /// When the user has to be told that the connection is lost.
+    tell_at: Option<Instant>,
+    is_told: bool,
 }
 
 impl Attachment {
@@ -114,6 +120,8 @@ impl Attachment {
             size: (0, 0),
             next: 0,
             redraw_at: None,
+            tell_at: Some(Instant::now() + LOSS),
+            is_told: false,
         })
     }
 
@@ -128,6 +136,7 @@ impl Attachment {
                 (bytes, room) = typed(self.stdin.as_ref(), &self.room) => self.type_in(&bytes, room),
                 progress = self.screen.progress() => self.shown(progress),
                 wish = self.signals.next() => self.follow(wish),
+                () = until(self.tell_at) => self.tell_loss(),
             };
             if let Some(end) = end {
                 return end;
@@ -148,14 +157,32 @@ impl Attachment {
             Event::Resized(cols, rows) => self.size = (cols, rows),
             Event::Exit { code, signal } => return Some(End::Exited { code, signal }),
             Event::Destroyed => return Some(End::Destroyed),
+            Event::Lost if !self.is_told => drop(self.tell_at.get_or_insert_with(|| Instant::now() + LOSS)),
             Event::Lost => {}
             Event::Over(failure) => return Some(End::Failed(failure)),
         }
         None
     }
 
+    /// It takes longer than a new server does. What this is written over is
+    /// drawn again later.
+    fn tell_loss(&mut self) -> Option<End> {
+        self.tell_at = None;
+        self.is_told = true;
+        let begin = if io::stdin().is_terminal() { "\r\n" } else { "" };
+        output::note(&format!(
+            "{begin}quarterdeck does not answer; waiting until it does{}",
+            if begin.is_empty() { "\n" } else { begin }
+        ));
+        None
+    }
+
     fn attached(&mut self, offset: u64, head: u64, size: (u16, u16)) {
         self.size = size;
+        self.tell_at = None;
+        if std::mem::take(&mut self.is_told) {
+            self.redraw();
+        }
         if self.is_attached {
             if offset > self.next {
                 self.gap(offset);
@@ -325,6 +352,13 @@ impl Attachment {
         self.screen.give_up();
         let rest = async { while !self.screen.is_done() && self.screen.progress().await.is_ok() {} };
         let _ = tokio::time::timeout(LAST_WRITE, rest).await;
+    }
+}
+
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time.into()).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -21,7 +21,8 @@ pub struct Watch {
     /// How many of the keys have come, and as which bytes.
     matched: usize,
     held: Vec<u8>,
-    is_pasting: bool,
+    /// Within a paste: its last bytes, which may begin its end.
+    pasted: Option<Vec<u8>>,
 }
 
 const PASTE: &[u8] = b"\x1b[200~";
@@ -30,7 +31,7 @@ const PASTE_END: &[u8] = b"\x1b[201~";
 impl Watch {
     /// For these keys.
     pub fn new(keys: &[u8]) -> Self {
-        Self { keys: keys.to_vec(), matched: 0, held: Vec::new(), is_pasting: false }
+        Self { keys: keys.to_vec(), matched: 0, held: Vec::new(), pasted: None }
     }
 
     /// Takes what was read at once.
@@ -52,13 +53,11 @@ impl Watch {
     /// The next key as a byte, unless it is none that could detach, and the
     /// length of what stands for it.
     fn next_key(&mut self, bytes: &[u8]) -> (Option<u8>, usize) {
-        if self.is_pasting {
-            let end = bytes.windows(PASTE_END.len()).position(|window| window == PASTE_END);
-            self.is_pasting = end.is_none();
-            return (None, end.map_or(bytes.len(), |at| at + PASTE_END.len()));
+        if let Some(before) = self.pasted.take() {
+            return (None, self.paste_on(before, bytes));
         }
         if bytes.starts_with(PASTE) {
-            self.is_pasting = true;
+            self.pasted = Some(Vec::new());
             self.matched = 0;
             return (None, PASTE.len());
         }
@@ -66,6 +65,18 @@ impl Watch {
             Some((key, len)) => (key, len),
             None => (Some(bytes[0]), 1),
         }
+    }
+
+    /// How many of the bytes are pasted, behind those of `before`.
+    fn paste_on(&mut self, before: Vec<u8>, bytes: &[u8]) -> usize {
+        let known = before.len();
+        let mut all = before;
+        all.extend_from_slice(bytes);
+        if let Some(at) = all.windows(PASTE_END.len()).position(|window| window == PASTE_END) {
+            return at + PASTE_END.len() - known;
+        }
+        self.pasted = Some(all.split_off(all.len().saturating_sub(PASTE_END.len() - 1)));
+        bytes.len()
     }
 
     /// Whether `key`, which came as `sent`, is the last of the detach keys. What
@@ -209,7 +220,10 @@ mod tests {
     fn nothing_in_a_paste_detaches() {
         let paste = b"\x1b[200~a\x1dd\x1b[201~";
         assert_eq!(typed(&[paste]), (paste.to_vec(), false));
-        assert_eq!(typed(&[&paste[..8], &paste[8..], b"\x1dd"]), (paste.to_vec(), true));
+        for cut in 6..=paste.len() {
+            let (first, second) = paste.split_at(cut);
+            assert_eq!(typed(&[first, second, b"\x1dd"]), (paste.to_vec(), true), "cut at {cut}");
+        }
     }
 
     #[test]

@@ -59,6 +59,9 @@ impl Modes {
 
     /// A complete sequence; true if it changed anything.
     pub fn apply(&mut self, bytes: &[u8]) -> bool {
+        if is_drawing(bytes) {
+            return false;
+        }
         let before = self.clone();
         match Sequence::parse(bytes) {
             Sequence::Csi { private, params, intermediate, action } => self.csi(private, params, intermediate, action),
@@ -203,6 +206,15 @@ impl Modes {
         }
         text
     }
+}
+
+/// Whether a sequence only draws: colours and the cursor, nearly all there are.
+fn is_drawing(bytes: &[u8]) -> bool {
+    matches!(
+        bytes,
+        [_, b'[', b'0'..=b'9' | b';' | b':', .., b'A'..=b'H' | b'J' | b'K' | b'm' | b'd' | b'X']
+            | [_, b'[', b'A'..=b'H' | b'J' | b'K' | b'm']
+    )
 }
 
 fn pop(text: &mut String, depth: usize) {
