@@ -51,3 +51,4 @@ mod sweep;
 mod text;
 mod torture;
 mod upgrade;
+mod worktrees;

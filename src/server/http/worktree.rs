@@ -71,6 +71,7 @@ impl From<Fault> for ApiError {
             Fault::DiskFull { .. } | Fault::State { .. } | Fault::NoState => {
                 (StatusCode::SERVICE_UNAVAILABLE, "resource")
             }
+            Fault::NoBranch { .. } => (StatusCode::NOT_FOUND, "not_found"),
             _ => (StatusCode::CONFLICT, "conflict"),
         };
         let error = Self::new(status, kind, fault.code(), capitalised(&fault.to_string())).suggest(fault.advice());

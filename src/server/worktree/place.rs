@@ -3,10 +3,11 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::fault::Fault;
 use crate::model::worktree::WORKTREES;
+use crate::server::disk::on_disk;
 
 /// Larger exclude files are left alone.
 const EXCLUDE_MAX: u64 = 1 << 20;
@@ -25,7 +26,13 @@ pub enum Ground {
 ///
 /// # Errors
 /// What is in the way.
-pub fn look(workspace: &str, place: &str) -> Result<Ground, Fault> {
+pub async fn look(workspace: &str, place: &str) -> Result<Ground, Fault> {
+    let (workspace, place) = (workspace.to_owned(), place.to_owned());
+    let looked = on_disk(move || try_look(&workspace, &place)).await;
+    looked.unwrap_or_else(|| Err(Fault::Denied { words: "looking at it broke off".into() }))
+}
+
+fn try_look(workspace: &str, place: &str) -> Result<Ground, Fault> {
     let above = format!("{}/{WORKTREES}", workspace.trim_end_matches('/'));
     for path in [above.as_str(), place] {
         let in_the_way = |what| Err(Fault::InTheWay { path: path.to_owned(), what });
@@ -44,10 +51,11 @@ pub fn look(workspace: &str, place: &str) -> Result<Ground, Fault> {
 /// Keeps the worktrees out of `git status` of the repository, whose exclude file
 /// this is; `prefix` is the workspace's path in it, with a slash at the end. A
 /// repository that can't be told shows them as untracked, which harms nobody.
-pub fn exclude(file: &Path, prefix: &str) {
-    if let Err(error) = try_exclude(file, &pattern(prefix)) {
+pub async fn exclude(file: PathBuf, prefix: &str) {
+    let (shown, pattern) = (file.display().to_string(), pattern(prefix));
+    if let Some(Err(error)) = on_disk(move || try_exclude(&file, &pattern)).await {
         tracing::warn!(
-            file = %file.display(),
+            file = shown,
             %error,
             "The directory of worktrees could not be excluded from `git status`; add `{WORKTREES}/` to that file"
         );
@@ -122,15 +130,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let workspace = dir.path().to_str().unwrap();
         let place = format!("{workspace}/.worktrees/a");
-        assert!(matches!(look(workspace, &place), Ok(Ground::Free)));
+        assert!(matches!(try_look(workspace, &place), Ok(Ground::Free)));
         fs::create_dir_all(&place).unwrap();
-        assert!(matches!(look(workspace, &place), Ok(Ground::Free)));
+        assert!(matches!(try_look(workspace, &place), Ok(Ground::Free)));
         fs::write(format!("{place}/file"), "").unwrap();
-        assert!(matches!(look(workspace, &place), Ok(Ground::Taken)));
+        assert!(matches!(try_look(workspace, &place), Ok(Ground::Taken)));
         fs::write(format!("{workspace}/.worktrees/b"), "").unwrap();
-        assert!(matches!(look(workspace, &format!("{workspace}/.worktrees/b")), Err(Fault::InTheWay { .. })));
+        assert!(matches!(try_look(workspace, &format!("{workspace}/.worktrees/b")), Err(Fault::InTheWay { .. })));
         fs::rename(format!("{workspace}/.worktrees"), format!("{workspace}/moved")).unwrap();
         std::os::unix::fs::symlink("moved", format!("{workspace}/.worktrees")).unwrap();
-        assert!(matches!(look(workspace, &place), Err(Fault::InTheWay { what: "A symbolic link", .. })));
+        assert!(matches!(try_look(workspace, &place), Err(Fault::InTheWay { what: "A symbolic link", .. })));
     }
 }

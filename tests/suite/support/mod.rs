@@ -14,6 +14,7 @@ pub mod payload;
 pub mod pid1;
 pub mod process;
 pub mod quarterdeck;
+pub mod repository;
 pub mod scene;
 pub mod seat;
 pub mod stead;
