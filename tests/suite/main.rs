@@ -51,4 +51,6 @@ mod sweep;
 mod text;
 mod torture;
 mod upgrade;
+mod worktree_errors;
+mod worktree_kills;
 mod worktrees;

@@ -42,7 +42,7 @@ fn a_session_works_on_a_new_branch_in_a_directory_of_its_own() {
     client.attach(&id);
     let wanted = format!("{}\r\nfeature/fix\r\none\r\ntwo\r\n", place.display());
     client.wait_until("the program printed where it is", |view| view.text(&id) == wanted);
-    assert_eq!(repository.worktrees(), [place.clone()]);
+    assert_eq!(repository.worktrees(), std::slice::from_ref(&place));
     assert_eq!(intents(&quarterdeck), 0);
 
     let second = api.create(&json!({ "branch": "other", "cwd": "folder", "command": shell(SLEEP) }));
@@ -204,10 +204,11 @@ fn spaces_and_letters_of_all_kinds_are_no_matter() {
     repository.git(&["commit", "--quiet", "-m", "second"]);
     let quarterdeck = Quarterdeck::with(&["--workspace", inner.to_str().unwrap()]);
     let api = quarterdeck.api();
-    let session = api.create(&json!({ "name": "s", "branch": "zweig/ä-日本;$(touch${IFS}x)`y`'", "command": shell(SLEEP) }));
+    let session =
+        api.create(&json!({ "name": "s", "branch": "zweig/ä-日本;$(touch${IFS}x)`y`'", "command": shell(SLEEP) }));
     let place = inner.join(".worktrees/s");
     assert_eq!(session["worktreePath"], json!(place));
-    assert_eq!(repository.worktrees(), [place.clone()]);
+    assert_eq!(repository.worktrees(), std::slice::from_ref(&place));
     assert_eq!(repository.git_at(&place, &["branch", "--show-current"]), "zweig/ä-日本;$(touch${IFS}x)`y`'");
     assert_eq!(repository.git(&["status", "--porcelain"]), "");
     fs::write(place.join("ä b"), "").expect("a file");

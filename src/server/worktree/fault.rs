@@ -13,15 +13,15 @@ const WORDS_MAX: usize = 2000;
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "each field is in the words of its fault")]
 pub enum Fault {
-    #[error("init did not do its part: {0:?}")]
+    #[error("Init did not do its part: {0:?}")]
     Link(RequestError),
-    #[error("git is not installed")]
+    #[error("Git is not installed")]
     NoGit,
     #[error("The directory {path} can't be entered: {}", io::Error::from_raw_os_error(*.errno))]
     NoDirectory { path: String, errno: i32 },
     #[error("The workspace {workspace} is not in a git repository")]
     NoRepository { workspace: String },
-    #[error("git does not use the repository of {workspace}, because it belongs to another user")]
+    #[error("Git does not use the repository of {workspace}, because it belongs to another user")]
     Untrusted { workspace: String },
     #[error(
         "The repository of {workspace} is a bare one, or the workspace lies in its .git: there are no files to work on"
@@ -41,7 +41,7 @@ pub enum Fault {
     CheckedOut { branch: String, at: String },
     #[error("{what} is in the way at {path}")]
     InTheWay { path: String, what: &'static str },
-    #[error("git knows a worktree at {path}, but its directory or its .git file is gone")]
+    #[error("Git knows a worktree at {path}, but its directory or its .git file is gone")]
     Broken { path: String },
     #[error("The worktree {} holds work that would be lost: {}{}", .losses.worktree_path, .losses, after(*.is_session_removed))]
     Dirty { losses: Box<Losses>, is_session_removed: bool },
@@ -51,7 +51,7 @@ pub enum Fault {
     InUse { path: String, session: String },
     #[error("Another git is at work in the repository, or was killed in the middle of it: {file} exists")]
     LockFile { file: String },
-    #[error("The disk is full: {words}")]
+    #[error("The disk is full, or does not take what is written: {words}")]
     DiskFull { words: String },
     #[error("The file system does not allow it: {words}")]
     Denied { words: String },
@@ -171,7 +171,7 @@ impl Fault {
             Self::Untrusted { workspace }
         } else if says("this operation must be run in a work tree") {
             Self::Bare { workspace }
-        } else if says("No space left on device") || says("Disk quota exceeded") {
+        } else if ["No space left on device", "Disk quota exceeded", "unable to write"].into_iter().any(says) {
             Self::DiskFull { words: all() }
         } else if let Some(file) = quoted_after(words, "Unable to create '").filter(|_| says("File exists")) {
             Self::LockFile { file }
@@ -244,6 +244,8 @@ mod tests {
         assert!(matches!(told(words), Fault::Broken { path } if path == "/w/.worktrees/x"));
         let words = "error: unable to write file big: No space left on device\nfatal: x";
         assert!(matches!(told(words), Fault::DiskFull { .. }));
+        // While it checks out files, git does not say why.
+        assert!(matches!(told("error: unable to write file big\nfatal: Could not reset"), Fault::DiskFull { .. }));
         assert!(matches!(told("fatal: could not create directory of 'x': Permission denied\n"), Fault::Denied { .. }));
         assert!(matches!(told("fatal: what?\n"), Fault::Failed { words, .. } if words == "fatal: what?"));
     }
