@@ -42,6 +42,7 @@ export function Page() {
       nextTab: () => actions.selectNeighbour(1),
       previousTab: () => actions.selectNeighbour(-1),
       tabAt: (index) => actions.selectAt(index),
+      focusBars: () => document.querySelector<HTMLElement>('[role=tabpanel]:not([hidden]) [data-bars] button')?.focus(),
       focusTabs: () => document.getElementById(tabId(store.get().activeId ?? ''))?.focus(),
     };
   }, [actions, screens, settings, store]);
@@ -55,6 +56,14 @@ export function Page() {
     focusWhenClosed.current = false;
     focusTerminal();
   }, [dialog, focusTerminal]);
+  // With the last session went what had the keyboard.
+  const hadSessions = useRef(false);
+  useEffect(() => {
+    if (sessions.length > 0) hadSessions.current = true;
+    else if (hadSessions.current && dialog === null && document.activeElement === document.body) {
+      document.querySelector<HTMLElement>('main button')?.focus();
+    }
+  }, [sessions, dialog]);
   const closeDialog = (done: boolean) => {
     focusWhenClosed.current = done;
     setDialog(null);

@@ -51,7 +51,7 @@ export function Terminal({ session, active, searching, onSearch, onSearchClose, 
       {active && searching && <SearchBar sessionId={session.id} onClose={onSearchClose} />}
       <div ref={host} className="min-h-0 flex-1 overflow-hidden bg-terminal py-1 pl-2" />
       {active && paste && <PasteBar session={session} progress={paste} />}
-      <div ref={bars} className="shrink-0">
+      <div ref={bars} data-bars className="shrink-0">
         {!isRunning(session) && <EndedBar session={session} />}
         <footer className="flex h-8 shrink-0 items-center gap-4 border-t border-surface px-3 text-xs text-muted">
           <span className="flex shrink-0 items-center gap-1.5" data-testid="status">
@@ -135,12 +135,19 @@ function DownloadButton({ session }: { session: Session }) {
 }
 
 function EndedBar({ session }: { session: Session }) {
-  const { actions } = useApp();
+  const { actions, screens } = useApp();
+  const [busy, setBusy] = useState(false);
+  const resume = async () => {
+    setBusy(true);
+    // The button goes with the bar; the keyboard goes on in the terminal.
+    if (await actions.resume(session)) screens.get(session.id)?.focus();
+    setBusy(false);
+  };
   return (
     <div role="status" className="flex shrink-0 items-center gap-3 border-t border-line bg-surface px-4 py-2">
       <StatusIcon session={session} />
       <p className="min-w-0 flex-1">{endingSentence(session)}</p>
-      <button type="button" className="button-primary" onClick={() => void actions.resume(session)}>
+      <button type="button" className="button-primary" aria-disabled={busy} onClick={() => void (busy || resume())}>
         <Play aria-hidden className="size-4" /> Resume
       </button>
     </div>

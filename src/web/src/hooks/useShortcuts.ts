@@ -8,6 +8,8 @@ export interface Shortcuts {
   nextTab(): void;
   previousTab(): void;
   focusTabs(): void;
+  /** Goes to the controls below the terminal, the one that resumes an ended session first. */
+  focusBars(): void;
   /** The tab at this place, from 0. */
   tabAt(index: number): void;
 }
@@ -28,6 +30,7 @@ export function shortcutFor(event: KeyboardEvent): ((shortcuts: Shortcuts) => vo
     if (code === 'KeyF') return (shortcuts) => shortcuts.search();
     if (code === 'KeyC') return (shortcuts) => shortcuts.copy();
     if (code === 'ArrowUp') return (shortcuts) => shortcuts.focusTabs();
+    if (code === 'ArrowDown') return (shortcuts) => shortcuts.focusBars();
   }
   if (altKey && !ctrlKey && !shiftKey) {
     if (code === 'PageDown') return (shortcuts) => shortcuts.nextTab();

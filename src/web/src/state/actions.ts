@@ -60,12 +60,15 @@ export class Actions {
     this.client.forget(session.id);
   }
 
-  async resume(session: Session): Promise<void> {
-    if (isRunning(session)) return;
+  /** Says whether the program runs again; why not is told in a notice. */
+  async resume(session: Session): Promise<boolean> {
+    if (isRunning(session)) return true;
     try {
       this.client.adopt(await api.resumeSession(session.id));
+      return true;
     } catch (error) {
       this.report(error);
+      return false;
     }
   }
 
