@@ -38,6 +38,11 @@ export function startApp(): App {
   watchSessions(store, (news) => {
     keepNews(store, news);
     notices.tell(news);
+    // Who looks at it sees it.
+    const { session, kind, text } = news;
+    if (kind === 'waiting' && !(document.hasFocus() && store.get().activeId === session.id)) {
+      client.notices.notify('info', `${session.name}: ${text}`);
+    }
   });
   monitorWhileVisible(store);
   wakeOnPageEvents(client.start());

@@ -22,7 +22,11 @@ test('an end is told in words, with the time it took where that is known', () =>
 });
 
 test.each([
-  [{ status: 'idle' }, 'No program is running here. Resume starts the command again in the same directory.'],
+  [{ status: 'idle' }, 'The container was started again; the program ended with the container. Resume starts it again in the same place.'],
+  [
+    { status: 'idle', exitReason: 'stopped with the container (killed by SIGTERM)' },
+    'The container was started again; the program was stopped with the container (killed by SIGTERM). Resume starts it again in the same place.',
+  ],
   [{ exitReason: 'killed by the kernel: out of memory', signal: 'SIGKILL' }, 'The program was killed by the kernel: out of memory.'],
   [{ exitReason: 'stopped on request (killed by SIGTERM)', signal: 'SIGTERM' }, 'The program was stopped on request (killed by SIGTERM).'],
   [{ exitReason: 'ended with code 3', exitCode: 3 }, 'The program ended with exit code 3.'],
@@ -41,6 +45,25 @@ test('news are what has changed, each told once', () => {
     ['dddd', 'created', 'It was created.'],
   ]);
   expect(newsBetween(after, after)).toEqual([]);
+});
+
+test('what a session needs is told once for each need, in its own words', () => {
+  const waiting = (needsInputMessage?: string) => session('a', { status: 'waiting', needsInput: true, needsInputMessage });
+  const texts = (before: Session, after: Session) => newsBetween([before], [after]).map(({ text }) => text);
+  expect(texts(session('a'), waiting('Allow rm?'))).toEqual(['It waits for you: Allow rm?']);
+  expect(texts(waiting('Allow rm?'), waiting('Allow rm?'))).toEqual([]);
+  expect(texts(waiting('Allow rm?'), waiting('Allow mv?'))).toEqual(['It waits for you: Allow mv?']);
+  expect(texts(session('a'), waiting())).toEqual(['It waits for you.']);
+  expect(texts(waiting('Allow mv?'), session('a'))).toEqual([]);
+});
+
+test('a need is over with the status, whatever the last message was', () => {
+  const page = openPage();
+  page.connect(sessionNamed('a'));
+  page.socket().control({ type: 'session.needsInput', sessionId: 'a', message: 'Allow rm?' });
+  expect(page.store.get().sessions[0]).toMatchObject({ needsInput: true, needsInputMessage: 'Allow rm?' });
+  page.socket().control({ type: 'session.status', sessionId: 'a', status: 'active' });
+  expect(page.store.get().sessions[0]).toMatchObject({ needsInput: false, needsInputMessage: null });
 });
 
 test('events of a session are kept in order: its life, warnings, what was swept', () => {
@@ -129,8 +152,9 @@ test('on this page another tab only counts in the title, the one on show not at 
   expect(store.get().unseen).toEqual([]);
 });
 
-test('an end on request is no news', () => {
+test('an end on request or with the container is no news', () => {
   const { store, change } = noticing(true, false);
+  change('a', { status: 'idle', exitReason: 'stopped with the container (killed by SIGTERM)' });
   change('bb', { status: 'stopped', exitReason: 'stopped on request (killed by SIGTERM)' });
   expect([shown, store.get().unseen]).toEqual([[], []]);
 });

@@ -10,7 +10,7 @@ import { sessionNamed } from './support/page';
 afterEach(cleanUp);
 afterEach(() => vi.unstubAllGlobals());
 
-const asked: { name?: string; command?: string[]; cwd?: string }[] = [];
+const asked: object[] = [];
 beforeEach(() => void asked.splice(0));
 
 /** The server's answer to every request to create a session. */
@@ -23,7 +23,8 @@ function answerWith(status: number, body: object) {
 
 const refusal = (status: number, error: object) => answerWith(status, { error });
 const state = (memoryLevel: string) => ({ type: 'resource.state', memoryLevel, memoryUsagePercent: 95, maxSessions: 4, isAcceptingNewSessions: true });
-const fields = () => [...document.querySelectorAll('input')];
+const fields = () => [...document.querySelectorAll<HTMLInputElement>('input[type=text]')];
+const existing = () => document.querySelector<HTMLInputElement>('input[type=checkbox]');
 const create = () => find('button[type=submit]') as HTMLButtonElement;
 const submit = () => act(async () => find('form').dispatchEvent(new Event('submit', { bubbles: true, cancelable: true })));
 const note = (index: number) => textOf(`[id="${fields()[index]?.getAttribute('aria-describedby')}"]`);
@@ -86,13 +87,45 @@ test.each([
   [409, { code: 'NAME_TAKEN', message: 'Taken' }, 0],
   [422, { code: 'SPAWN_FAILED', message: 'No such program', details: { stage: 'exec', errno: 2 } }, 1],
   [422, { code: 'SPAWN_FAILED', message: 'No such place', details: { stage: 'chdir', errno: 2 } }, 2],
+  [400, { code: 'INVALID_REQUEST', message: 'The directory "/etc" is not inside the session\'s worktree' }, 2],
+  [400, { code: 'INVALID_REQUEST', message: '"a..b" can\'t be the name of a branch: it has two dots' }, 3],
+  [409, { code: 'NOT_A_REPOSITORY', message: 'The workspace /w is not in a git repository' }, 3],
+  [409, { code: 'BRANCH_CHECKED_OUT', message: 'The branch x is checked out at /y already' }, 3],
+  [409, { code: 'WORKTREE_PATH_TAKEN', message: 'Something is in the way at /w/.worktrees/x' }, 0],
 ])('%s %j is told under its field', async (status, error, index) => {
   refusal(status, error);
   open();
   await submit();
   expect(note(index)).toContain(error.message);
-  expect(fields().map((field) => field.getAttribute('aria-invalid') === 'true')).toEqual([0, 1, 2].map((i) => i === index));
+  expect(fields().map((field) => field.getAttribute('aria-invalid') === 'true')).toEqual([0, 1, 2, 3].map((i) => i === index));
+  expect(document.activeElement).toBe(fields()[index]);
   expect(create().disabled).toBe(false);
+});
+
+test('a branch is sent as a new one, or as one that exists', async () => {
+  answerWith(201, { session: sessionNamed('x') });
+  const send = async (branch: string, exists: boolean) => {
+    cleanUp();
+    open();
+    expect(existing()).toBeNull();
+    type(fields()[3]!, branch);
+    if (exists) act(() => existing()!.click());
+    await submit();
+  };
+  await send(' fix/parser ', false);
+  await send('fix/parser', true);
+  await send(' ', false);
+  expect(asked).toEqual([{ branch: 'fix/parser' }, { branch: 'fix/parser', existingBranch: true }, {}]);
+});
+
+test('a branch that is there already can be used with the box below it', async () => {
+  refusal(409, { code: 'BRANCH_EXISTS', message: 'A branch named x exists already', details: { branch: 'x', worktreePath: null }, suggestion: 'Set existingBranch.' });
+  open();
+  type(fields()[3]!, 'x');
+  await submit();
+  expect(note(3)).toBe('A branch named x exists already. Choose another name, or say below that the branch exists already.');
+  act(() => existing()!.click());
+  expect(fields()[3]!.getAttribute('aria-invalid')).toBe('false');
 });
 
 test('what the whole container lacks is told below the form, with all its words', async () => {

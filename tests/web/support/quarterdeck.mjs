@@ -24,27 +24,39 @@ export async function startQuarterdeck(options = [], before = ':') {
     throw new Error(`${binary} does not exist; build it with cargo build, or name another one in QUARTERDECK_BIN`);
   }
   const directory = await mkdtemp(path.join(tmpdir(), 'quarterdeck-web-'));
-  const child = spawn(
-    '/bin/sh',
-    ['-c', `${before} && exec "$0" "$@"`, binary, 'init', '--no-auth', '--listen', '127.0.0.1:0', '--socket', path.join(directory, 'api.sock'), '--state-dir', directory]
-      .concat(['--workspace', directory, '--session-command', '/bin/bash', '--log-format', 'json'])
-      .concat(options),
-    { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, PS1: '$ ' } },
-  );
   const log = [];
-  const ended = new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
-  const address = await listening(child, log, ended);
-  const url = `http://${address}`;
+  const start = async (listen) => {
+    const child = spawn(
+      '/bin/sh',
+      ['-c', `${before} && exec "$0" "$@"`, binary, 'init', '--no-auth', '--listen', listen, '--socket', path.join(directory, 'api.sock'), '--state-dir', directory]
+        .concat(['--workspace', directory, '--session-command', '/bin/bash', '--log-format', 'json'])
+        .concat(options),
+      { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, PS1: '$ ' } },
+    );
+    const ended = new Promise((resolve) => child.once('exit', (code, signal) => resolve({ code, signal })));
+    return { child, ended, address: await listening(child, log, ended) };
+  };
+  let { child, ended, address } = await start('127.0.0.1:0');
+  /** Ends it as a container engine would, and says how it went. */
+  const end = async () => {
+    child.kill('SIGTERM');
+    const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+    const result = await ended;
+    clearTimeout(timer);
+    return result;
+  };
   return {
-    ...apiAt(url),
+    ...apiAt(`http://${address}`),
+    binary,
     directory,
     log,
-    /** Ends it as a container engine would, and says how it went. */
+    /** As `docker restart` does it: the same state, workspace and address. */
+    async restart() {
+      await end();
+      ({ child, ended, address } = await start(address));
+    },
     async stop() {
-      child.kill('SIGTERM');
-      const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
-      const result = await ended;
-      clearTimeout(timer);
+      const result = await end();
       await rm(directory, { recursive: true, force: true });
       return result;
     },

@@ -25,6 +25,8 @@ export default function Details({ session, onClose }: { session: Session; onClos
         <Fact name="Status" value={isRunning(session) ? statusLabel(session) : `${statusLabel(session)}: ${endingWithTime(session)}`} />
         <Fact name="Created" value={new Date(session.createdAt).toLocaleString()} />
         {session.startedAt && <Fact name="Started" value={new Date(session.startedAt).toLocaleString()} />}
+        {session.branch && <Fact name="Branch" value={session.branch} />}
+        <Fact name="Directory" value={session.workingDirectory} />
         {(session.oomKills ?? 0) > 0 && <Fact name="Killed for memory" value={`${session.oomKills} by the kernel`} />}
       </dl>
       {isRunning(session) && (
@@ -53,7 +55,7 @@ function Fact({ name, value }: { name: string; value: string }) {
   return (
     <>
       <dt className="text-muted">{name}</dt>
-      <dd>{value}</dd>
+      <dd className="min-w-0 break-words">{value}</dd>
     </>
   );
 }

@@ -1,8 +1,9 @@
 import { GitBranch, Skull } from 'lucide-react';
 import { useWebSocket } from '../hooks/useWebSocket';
-import type { ResourceState, Session } from '../protocol/messages';
-import { byNeed, quietFor } from '../state/attention';
+import { isRunning, type ResourceState, type Session } from '../protocol/messages';
+import { attentionOf, byNeed, quietFor } from '../state/attention';
 import { joinCommandLine } from '../state/commandLine';
+import { endingWords } from '../state/ending';
 import { formatAge, formatBytes, formatPercent, UNKNOWN } from '../state/format';
 import { AttentionBadge, StatusIcon, statusLabel } from './status';
 
@@ -23,6 +24,16 @@ export function SessionList({ onEnter }: { onEnter(session: Session): void }) {
         ))}
       </ul>
     </aside>
+  );
+}
+
+/** What a session without a program uses is nothing; how it came to that is more. */
+function Ending({ session }: { session: Session }) {
+  const words = endingWords(session);
+  return (
+    <span className="w-full truncate pl-6 text-xs text-text" title={words}>
+      {words}
+    </span>
   );
 }
 
@@ -64,7 +75,10 @@ function Row({ session, active, resource, onEnter }: RowProps) {
           <span aria-hidden>·</span>
           <span className="truncate font-mono">{program}</span>
         </span>
-        <Figures session={session} />
+        {attentionOf(session) === 'waiting' && session.needsInputMessage && (
+          <span className="line-clamp-2 w-full pl-6 text-xs break-words text-warning-text">{session.needsInputMessage}</span>
+        )}
+        {isRunning(session) ? <Figures session={session} /> : <Ending session={session} />}
       </button>
     </li>
   );

@@ -1,17 +1,11 @@
-import { type FormEvent, useState } from 'react';
+import { type FormEvent, useEffect, useRef, useState } from 'react';
 import { useApp } from '../app';
 import { useWebSocket } from '../hooks/useWebSocket';
-import { ApiError, type NewSession } from '../net/api';
-import { describeError } from '../state/actions';
 import { CRITICAL_TOOLTIP, isMemoryCritical, limitReached } from '../state/admission';
-import { splitCommandLine } from '../state/commandLine';
+import { type Field, problemOf, type Problem, readForm, type Values } from '../state/newSession';
 import { nameProblem, suggestedName } from '../state/sessionName';
 import { Dialog } from './Dialog';
 import { TextField } from './TextField';
-
-type Field = 'name' | 'command' | 'cwd';
-type Problem = { field: Field | null; text: string };
-type Values = Record<Field, string>;
 
 interface Props {
   /** `done`: a session was created and the user goes on in its terminal. */
@@ -22,7 +16,7 @@ export function SessionModal({ onClose }: Props) {
   const { actions, screens, store } = useApp();
   const state = useWebSocket();
   const [suggestion] = useState(() => suggestedName(state.sessions.map(({ name }) => name)));
-  const [values, setValues] = useState<Values>({ name: suggestion, command: '', cwd: '' });
+  const [values, setValues] = useState<Values>({ name: suggestion, command: '', cwd: '', branch: '', existing: false });
   const [problem, setProblem] = useState<Problem | null>(null);
   const [busy, setBusy] = useState(false);
   const critical = isMemoryCritical(state);
@@ -31,6 +25,11 @@ export function SessionModal({ onClose }: Props) {
   const typedName = values.name === suggestion ? '' : values.name;
   // While the answer is on its way, the session may be in the list already.
   const badName = busy ? null : nameProblem(typedName, state.sessions.map(({ name }) => name));
+
+  const form = useRef<HTMLFormElement>(null);
+  useEffect(() => {
+    if (problem?.field) form.current?.querySelector<HTMLElement>('[aria-invalid=true]')?.focus();
+  }, [problem]);
 
   const submit = async (event: FormEvent) => {
     event.preventDefault();
@@ -48,7 +47,7 @@ export function SessionModal({ onClose }: Props) {
       await actions.create({ ...spec, ...size });
       onClose(true);
     } catch (error) {
-      setProblem({ field: error instanceof ApiError ? fieldOf(error) : null, text: describeError(error) });
+      setProblem(problemOf(error));
       setBusy(false);
     }
   };
@@ -61,10 +60,11 @@ export function SessionModal({ onClose }: Props) {
       if (problem?.field === name) setProblem(null);
     },
   });
+  const hasBranch = values.branch.trim() !== '';
   const refusal = problem && problem.field === null ? problem.text : null;
   return (
     <Dialog title="New session" onClose={() => onClose(false)}>
-      <form onSubmit={(event) => void submit(event)} noValidate className="flex flex-col gap-4">
+      <form ref={form} onSubmit={(event) => void submit(event)} noValidate className="flex flex-col gap-4">
         <TextField label="Name" first hint="Letters, digits and dashes. Left empty, the lowest free number is taken." {...field('name', badName)} />
         <TextField
           label="Command"
@@ -74,9 +74,17 @@ export function SessionModal({ onClose }: Props) {
         />
         <TextField
           label="Directory"
-          placeholder="the workspace"
-          hint="A path in the container; a relative one starts in the workspace."
+          placeholder={hasBranch ? 'the top of the worktree' : 'the workspace'}
+          hint={hasBranch ? 'A path in the worktree, from its top.' : 'A path in the container; a relative one starts in the workspace.'}
           {...field('cwd', null)}
+        />
+        <BranchField
+          {...field('branch', null)}
+          existing={values.existing}
+          onExisting={(existing) => {
+            setValues({ ...values, existing });
+            if (problem?.field === 'branch') setProblem(null);
+          }}
         />
         <Refusal text={refusal ?? (critical ? `${CRITICAL_TOOLTIP}.` : busy ? null : limitReached(state))} />
         <div className="flex justify-end gap-2">
@@ -92,6 +100,33 @@ export function SessionModal({ onClose }: Props) {
   );
 }
 
+interface BranchProps {
+  value: string;
+  error: string;
+  existing: boolean;
+  onChange(value: string): void;
+  onExisting(existing: boolean): void;
+}
+
+function BranchField({ existing, onExisting, ...field }: BranchProps) {
+  return (
+    <div className="flex flex-col gap-2">
+      <TextField
+        label="Branch"
+        placeholder="none: the workspace itself"
+        hint="With a branch the session works in a git worktree of its own, in .worktrees of the workspace."
+        {...field}
+      />
+      {field.value.trim() !== '' && (
+        <label className="flex items-center gap-2">
+          <input type="checkbox" className="size-4 accent-accent" checked={existing} onChange={(event) => onExisting(event.target.checked)} />
+          The branch exists already
+        </label>
+      )}
+    </div>
+  );
+}
+
 /** Why no session can be made, whatever the fields say. */
 function Refusal({ text }: { text: string | null }) {
   if (!text) return null;
@@ -100,32 +135,4 @@ function Refusal({ text }: { text: string | null }) {
       {text}
     </p>
   );
-}
-
-/** Checks only what can't be sent; everything else is the server's to judge. */
-function readForm({ name, command, cwd }: Values): NewSession | Problem {
-  const spec: NewSession = {};
-  if (name) spec.name = name;
-  if (cwd.trim()) spec.cwd = cwd.trim();
-  try {
-    const words = splitCommandLine(command);
-    if (words.length > 0) spec.command = words;
-  } catch (error) {
-    return { field: 'command', text: describeError(error) };
-  }
-  return spec;
-}
-
-/** The field an answer is about, where its code and words tell; null shows it below the form. */
-function fieldOf(error: ApiError): Field | null {
-  if (error.code === 'INVALID_NAME' || error.code === 'NAME_TAKEN') return 'name';
-  if (error.code === 'SPAWN_FAILED') {
-    // By the stage, not by the message: "no such file or directory" may be either.
-    const { stage } = (error.details ?? {}) as { stage?: string };
-    if (stage === 'chdir') return 'cwd';
-    return stage === 'exec' ? 'command' : null;
-  }
-  if (error.code !== 'INVALID_REQUEST') return null;
-  if (/directory/i.test(error.message)) return 'cwd';
-  return /command/i.test(error.message) ? 'command' : null;
 }

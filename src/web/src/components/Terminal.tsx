@@ -1,4 +1,4 @@
-import { Download, Folder, Maximize2, Play, Search, SquareTerminal, Trash2 } from 'lucide-react';
+import { Download, Folder, GitBranch, Maximize2, Play, Search, SquareTerminal, Trash2 } from 'lucide-react';
 import { useLayoutEffect, useRef, useState } from 'react';
 import { useApp } from '../app';
 import { useHeightAs } from '../hooks/useHeightAs';
@@ -65,6 +65,12 @@ export function Terminal({ session, active, searching, onSearch, onSearchClose, 
             <Folder aria-hidden className="size-4 shrink-0" />
             <span className="truncate">{session.workingDirectory}</span>
           </span>
+          {session.branch && (
+            <span className="flex min-w-0 items-center gap-1.5 font-mono max-sm:hidden" title="Branch">
+              <GitBranch aria-hidden className="size-4 shrink-0" />
+              <span className="truncate">{session.branch}</span>
+            </span>
+          )}
           <span className="ml-auto flex shrink-0 items-center gap-1">
             <TerminalSize session={session} foreign={foreignSizes.includes(session.id)} onTakeOver={() => screens.get(session.id)?.takeOverSize()} />
             <button type="button" className="icon-button" aria-label="Search" title="Search (Ctrl+Shift+F)" onClick={() => onSearch(!searching)}>

@@ -35,7 +35,7 @@ export function AttentionBadge({ session }: { session: Session }) {
   return (
     <span
       data-testid="attention"
-      title={need === 'waiting' ? 'It waits for you' : 'It has made no progress for long'}
+      title={need === 'waiting' ? (session.needsInputMessage ?? 'It waits for you') : 'It has printed nothing for long'}
       className="inline-flex shrink-0 items-center gap-1 rounded-full bg-banner px-1.5 py-px text-xs font-semibold text-banner-ink"
     >
       <Icon aria-hidden className="size-3" />

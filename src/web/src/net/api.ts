@@ -6,6 +6,10 @@ export interface NewSession {
   name?: string;
   command?: string[];
   cwd?: string;
+  /** For a git worktree of its own. */
+  branch?: string;
+  /** The branch is there already. */
+  existingBranch?: boolean;
   cols?: number;
   rows?: number;
 }
@@ -38,8 +42,15 @@ export function resumeSession(id: string): Promise<Session> {
   return call<{ session: Session }>('POST', `/api/sessions/${encodeURIComponent(id)}/resume`).then((body) => body.session);
 }
 
-export async function destroySession(id: string): Promise<void> {
-  await call('DELETE', `/api/sessions/${encodeURIComponent(id)}`);
+export interface DestroyOptions {
+  readonly deleteWorktree?: boolean;
+  /** Whatever is lost with the worktree. */
+  readonly force?: boolean;
+}
+
+export async function destroySession(id: string, { deleteWorktree, force }: DestroyOptions): Promise<void> {
+  const query = deleteWorktree ? `?deleteWorktree=true${force ? '&force=true' : ''}` : '';
+  await call('DELETE', `/api/sessions/${encodeURIComponent(id)}${query}`);
 }
 
 /** Some of a session's output, and where it begins and ends. */

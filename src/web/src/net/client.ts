@@ -103,8 +103,7 @@ export class Client {
         this.forget(message.sessionId);
         return true;
       case 'session.needsInput':
-        this.store.update((state) => withChange(state, message.sessionId, { needsInput: true }));
-        this.notices.notify('info', `${this.nameOf(message.sessionId)} needs you: ${message.message}`);
+        this.store.update((state) => withChange(state, message.sessionId, { needsInput: true, needsInputMessage: message.message }));
         return true;
       case 'session.warning':
         this.notices.notify('warning', `${this.nameOf(message.sessionId)}: ${message.message}`);
@@ -158,6 +157,7 @@ export class Client {
       withChange(state, message.sessionId, {
         status: message.status,
         isStuck: message.isStuck ?? false,
+        ...(message.status === 'waiting' ? {} : { needsInput: false, needsInputMessage: null }),
         ...(message.lastActivity === undefined ? {} : { lastActivity: message.lastActivity }),
         ...(message.reason === undefined ? {} : { exitReason: message.reason }),
       }),

@@ -9,6 +9,8 @@ export interface Session {
   readonly command: readonly string[];
   readonly workingDirectory: string;
   readonly branch?: string | null;
+  /** The session has a git worktree of its own. */
+  readonly worktreePath?: string | null;
   readonly cols: number;
   readonly rows: number;
   readonly createdAt: string;
@@ -19,6 +21,8 @@ export interface Session {
   /** When anything last happened: output, start or end. */
   readonly lastActivity?: string;
   readonly needsInput?: boolean;
+  /** What a person is needed for, in the program's words where it has any. */
+  readonly needsInputMessage?: string | null;
   readonly isStuck?: boolean;
   readonly memoryBytes?: number | null;
   readonly cpuPercent?: number | null;

@@ -50,9 +50,9 @@ export class Actions {
     });
   }
 
-  async destroy(session: Session): Promise<void> {
+  async destroy(session: Session, options: api.DestroyOptions = {}): Promise<void> {
     try {
-      await api.destroySession(session.id);
+      await api.destroySession(session.id, options);
     } catch (error) {
       // Somebody else was faster: what was asked for is so.
       if (!(error instanceof api.ApiError && error.code === 'NOT_FOUND')) throw error;

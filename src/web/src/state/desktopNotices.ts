@@ -24,8 +24,8 @@ export class DesktopNotices {
 
   tell({ session, kind, text }: SessionNews): void {
     if (!this.settings.get().notify || (kind !== 'ended' && kind !== 'waiting')) return;
-    // Who stopped it knows.
-    if (session.exitReason?.startsWith('stopped on request') || this.isSeen(session.id)) return;
+    // Who stopped it, or the container, knows.
+    if (/^stopped (on request|with the container)/.test(session.exitReason ?? '') || this.isSeen(session.id)) return;
     this.store.update((state) => ({ ...state, unseen: [...state.unseen.filter((id) => id !== session.id), session.id] }));
     if (!document.hasFocus()) this.notify(session.id, session.name, text);
   }

@@ -75,8 +75,8 @@ export function withFigures(state: AppState, fresh: readonly Session[]): AppStat
     const figures = byId.get(session.id);
     if (!figures) return session;
     const { memoryBytes = null, cpuPercent = null, processCount = null, oomKills = null } = figures;
-    const { lastActivity = session.lastActivity, needsInput = false, isStuck = false } = figures;
-    const change = { memoryBytes, cpuPercent, processCount, oomKills, needsInput, isStuck };
+    const { lastActivity = session.lastActivity } = figures;
+    const change = { memoryBytes, cpuPercent, processCount, oomKills };
     return { ...session, ...change, ...(lastActivity === undefined ? {} : { lastActivity }) };
   });
   return { ...state, sessions };

@@ -7,7 +7,7 @@
 import { isRunning, type Session } from '../protocol/messages';
 import type { AppState } from './appState';
 import { attentionOf } from './attention';
-import { endingWithTime } from './ending';
+import { endingWithTime, pastTense } from './ending';
 import { withEvent } from './events';
 import type { Store } from './store';
 
@@ -38,12 +38,17 @@ function newsOf(before: Session | undefined, session: Session): SessionNews | nu
   if (!before) return { session, kind: 'created', text: 'It was created.' };
   if (isRunning(before) && !isRunning(session)) return { session, kind: 'ended', text: `Its program ${pastTense(endingWithTime(session))}.` };
   if (!isRunning(before) && isRunning(session)) return { session, kind: 'started', text: 'Its program was started again.' };
-  if (attentionOf(session) === 'waiting' && attentionOf(before) !== 'waiting') return { session, kind: 'waiting', text: 'It waits for you.' };
+  if (attentionOf(session) === 'waiting' && needOf(session) !== needOf(before)) return { session, kind: 'waiting', text: waitingText(session) };
   return null;
 }
 
-function pastTense(ending: string): string {
-  return /^(killed|stopped) /.test(ending) ? `was ${ending}` : ending;
+/** What a session needs a person for; null while it needs nobody. */
+function needOf(session: Session): string | null {
+  return attentionOf(session) === 'waiting' ? (session.needsInputMessage ?? '') : null;
+}
+
+function waitingText({ needsInputMessage }: Session): string {
+  return needsInputMessage ? `It waits for you: ${needsInputMessage}` : 'It waits for you.';
 }
 
 /** Keeps the news among the session's events. */
