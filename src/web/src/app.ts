@@ -39,9 +39,9 @@ export function startApp(): App {
     keepNews(store, news);
     notices.tell(news);
     // Who looks at it sees it.
-    const { session, kind, text } = news;
+    const { session, kind } = news;
     if (kind === 'waiting' && !(document.hasFocus() && store.get().activeId === session.id)) {
-      client.notices.notify('info', `${session.name}: ${text}`);
+      client.notices.notify('info', `${session.name} needs you${session.needsInputMessage ? `: ${session.needsInputMessage}` : '.'}`);
     }
   });
   monitorWhileVisible(store);

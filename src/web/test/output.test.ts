@@ -111,6 +111,29 @@ test('after a restart that lost the end of the output, the terminal is emptied a
   expect(page.socket().inputs().map(({ channel, offset }) => [channel, offset])).toEqual([[1, 1]]);
 });
 
+test('output of a life that began while nobody listened is not joined to what was seen before', () => {
+  const page = openPage();
+  page.connect(sessionNamed('a', { startedAt: '2026-01-01T00:00:00.000Z' }));
+  page.attached('a', 7, 0, 0);
+  page.socket().output(7, 0, 'kept, and lost with the container');
+  reconnect(page, sessionNamed('a', { startedAt: '2026-01-01T01:00:00.000Z' }));
+  expect(offsets(page)).toEqual(['oldest']);
+  page.attached('a', 1, 0, 40);
+  page.socket().output(1, 0, 'kept, and written by another program now');
+  page.screen('a').parse();
+  expect(page.screen('a')).toMatchObject({ text: 'kept, and written by another program now', resets: 1 });
+});
+
+test('the same life goes on where it was left, also once it has ended', () => {
+  const page = openPage();
+  const startedAt = '2026-01-01T00:00:00.000Z';
+  page.connect(sessionNamed('a', { startedAt }));
+  page.attached('a', 7, 0, 0);
+  page.socket().output(7, 0, 'abc');
+  reconnect(page, sessionNamed('a', { startedAt, status: 'idle' }));
+  expect(offsets(page)).toEqual([3]);
+});
+
 test('a refusal from the oldest byte on is told, not tried for ever', () => {
   const page = attachedPage();
   page.socket().output(7, 0, 'abc');

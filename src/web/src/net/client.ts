@@ -144,6 +144,12 @@ export class Client {
     for (const id of this.streams.ids()) {
       if (!present.has(id)) this.forget(id);
     }
+    // A container that was killed may have lost the end of the output, and a new life counts on from what is left: the
+    // same offsets are then those of other bytes.
+    for (const { id, startedAt } of this.store.get().sessions) {
+      const now = sessions.find((session) => session.id === id)?.startedAt;
+      if (now !== undefined && startedAt !== undefined && now !== startedAt) this.streams.distrust(id);
+    }
     this.store.update((state) => withList(state, sessions));
     // The visible session first: its history is what the user waits for.
     const activeId = this.store.get().activeId;

@@ -110,6 +110,13 @@ export class SessionStream {
     return 'retry';
   }
 
+  /** The output may not go on where it was left: it is asked for anew, from the oldest byte. Only while detached. */
+  distrust(): void {
+    if (this.fresh) return;
+    this.startOver(0);
+    this.fresh = true;
+  }
+
   output(offset: number, payload: Uint8Array): void {
     const end = offset + payload.byteLength;
     if (end <= this.expected) return;

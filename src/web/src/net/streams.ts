@@ -58,6 +58,10 @@ export class Streams {
     if (this.store.get().connection === 'open') stream.attach(this.isActive(session.id));
   }
 
+  distrust(sessionId: string): void {
+    this.streams.get(sessionId)?.distrust();
+  }
+
   forget(sessionId: string): void {
     this.streams.get(sessionId)?.dispose();
     this.streams.delete(sessionId);
