@@ -93,6 +93,25 @@ impl Tools {
         self.running.iter_mut().for_each(|tool| tool.asker = None);
     }
 
+    fn take(&mut self, order: Order) -> Result<(), Refusal> {
+        if !order.argv.first().is_some_and(|name| PROGRAMS.contains(&name.as_str())) {
+            return Err(Refusal::Invalid("only git may be run".into()));
+        }
+        if !order.cwd.starts_with('/') {
+            return Err(Refusal::Invalid(format!("the directory {:?} is not absolute", order.cwd)));
+        }
+        if self.waiting.len() >= WAITING_MAX {
+            return Err(Refusal::TooManyTools);
+        }
+        self.waiting.push_back(order);
+        Ok(())
+    }
+
+    /// The next one that may start now.
+    fn next(&mut self) -> Option<Order> {
+        if self.has_room() { self.waiting.pop_front() } else { None }
+    }
+
     fn has_room(&self) -> bool {
         self.running.len() < AT_ONCE && self.running.iter().all(|tool| tool.asker.is_some())
     }
@@ -117,24 +136,14 @@ impl Init {
         if self.shutdown.has_begun() {
             return Err(Refusal::ShuttingDown);
         }
-        if !argv.first().is_some_and(|name| PROGRAMS.contains(&name.as_str())) {
-            return Err(Refusal::Invalid("only git may be run".into()));
-        }
-        if !cwd.starts_with('/') {
-            return Err(Refusal::Invalid(format!("the directory {cwd:?} is not absolute")));
-        }
-        if self.tools.waiting.len() >= WAITING_MAX {
-            return Err(Refusal::TooManyTools);
-        }
-        self.tools.waiting.push_back(Order { number, argv, cwd });
+        self.tools.take(Order { number, argv, cwd })?;
         self.start_tools();
         Ok(None)
     }
 
     /// Starts as many as there is room for.
     fn start_tools(&mut self) {
-        while self.tools.has_room() {
-            let Some(order) = self.tools.waiting.pop_front() else { return };
+        while let Some(order) = self.tools.next() {
             let number = order.number;
             let started = if self.shutdown.has_begun() { Err(Refusal::ShuttingDown) } else { self.start_tool(&order) };
             if let Err(refusal) = started {
@@ -187,5 +196,80 @@ impl Init {
         }
         self.start_tools();
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(number: RequestNumber) -> Order {
+        Order { number, argv: vec!["git".into(), "status".into()], cwd: "/".into() }
+    }
+
+    fn running(number: RequestNumber) -> Tool {
+        let fd = || -> OwnedFd { std::fs::File::open("/dev/null").unwrap().into() };
+        Tool {
+            // Nobody has a number as large as that, so nobody is signalled.
+            pid: Pid::new(i32::MAX).unwrap(),
+            report: fd(),
+            _pipes: [fd(), fd()],
+            asker: Some(number),
+            until: Instant::now() + TIME,
+            is_overdue: false,
+        }
+    }
+
+    #[test]
+    fn only_git_is_run_and_only_in_a_place_that_is_told() {
+        let mut tools = Tools::new();
+        for argv in [vec![], vec![""], vec!["sh", "-c", "git"], vec!["/usr/bin/git"], vec!["git "], vec!["./git"]] {
+            let argv = argv.into_iter().map(String::from).collect();
+            assert!(matches!(tools.take(Order { argv, ..order(1) }), Err(Refusal::Invalid(_))));
+        }
+        for cwd in ["", "here", "../there"] {
+            assert!(matches!(tools.take(Order { cwd: cwd.into(), ..order(1) }), Err(Refusal::Invalid(_))));
+        }
+        assert!(tools.next().is_none());
+        tools.take(order(1)).unwrap();
+        assert_eq!(tools.next().map(|order| order.number), Some(1));
+    }
+
+    #[test]
+    fn eight_run_and_some_wait_in_order() {
+        let mut tools = Tools::new();
+        tools.running.extend((0..8).map(running));
+        for number in 0..64 {
+            tools.take(order(number)).unwrap();
+        }
+        assert_eq!(tools.take(order(64)), Err(Refusal::TooManyTools));
+        assert!(tools.next().is_none());
+        tools.running.pop();
+        assert_eq!(tools.next().map(|order| order.number), Some(0));
+        assert_eq!(tools.next().map(|order| order.number), Some(1), "it is the caller who starts them");
+    }
+
+    #[test]
+    fn nothing_starts_beside_a_tool_whose_server_is_gone() {
+        let mut tools = Tools::new();
+        tools.running.push(running(1));
+        tools.take(order(2)).unwrap();
+        tools.forget_askers();
+        tools.take(order(3)).unwrap();
+        assert!(tools.next().is_none());
+        tools.running.clear();
+        assert_eq!(tools.next().map(|order| order.number), Some(3), "the first one's server is gone as well");
+    }
+
+    #[test]
+    fn one_that_takes_too_long_is_asked_first_and_then_killed() {
+        let mut tools = Tools::new();
+        tools.running.push(running(1));
+        let start = tools.deadline().unwrap();
+        tools.advance(start - Duration::from_millis(1));
+        assert!(!tools.running[0].is_overdue);
+        tools.advance(start);
+        assert!(tools.running[0].is_overdue);
+        assert_eq!(tools.deadline(), Some(start + GRACE));
     }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::http::id_of;
 use crate::support::payload::shell;
 use crate::support::repository::{Repository, write};
-use crate::support::{Form, Quarterdeck};
+use crate::support::{Form, Quarterdeck, eventually};
 
 const SLEEP: &str = "exec sleep 1000";
 
@@ -20,9 +20,12 @@ fn text(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// The names in the state directory's list of what is being done.
-fn intents(quarterdeck: &Quarterdeck) -> usize {
-    fs::read_dir(quarterdeck.dir().join("worktrees")).map_or(0, Iterator::count)
+/// Waits until no note is left of what was done, which is when the state file
+/// has it.
+#[track_caller]
+fn assert_settles(quarterdeck: &Quarterdeck) {
+    let notes = || fs::read_dir(quarterdeck.dir().join("worktrees")).map_or(0, Iterator::count);
+    eventually("nothing is to be seen to", || (notes() == 0).then_some(()));
 }
 
 #[test]
@@ -43,7 +46,7 @@ fn a_session_works_on_a_new_branch_in_a_directory_of_its_own() {
     let wanted = format!("{}\r\nfeature/fix\r\none\r\ntwo\r\n", place.display());
     client.wait_until("the program printed where it is", |view| view.text(&id) == wanted);
     assert_eq!(repository.worktrees(), std::slice::from_ref(&place));
-    assert_eq!(intents(&quarterdeck), 0);
+    assert_settles(&quarterdeck);
 
     let second = api.create(&json!({ "branch": "other", "cwd": "folder", "command": shell(SLEEP) }));
     assert_eq!(second["name"], json!("session-1"));
@@ -108,7 +111,8 @@ fn a_worktree_that_holds_work_is_deleted_by_force_only() {
     refused("1 changed or untracked file");
     api.delete("/api/sessions/work/cleanup?deleteWorktree=true&force=true").json_of(200);
     assert!(!place.exists());
-    assert_eq!((repository.worktrees().len(), intents(&quarterdeck)), (0, 0));
+    assert_eq!(repository.worktrees().len(), 0);
+    assert_settles(&quarterdeck);
 }
 
 #[test]
@@ -124,7 +128,7 @@ fn what_a_session_writes_while_it_ends_is_not_lost() {
     assert_eq!(error["details"]["changes"], json!([{ "status": "??", "path": "late" }]));
     api.get("/api/sessions/late").error(404, "NOT_FOUND");
     assert_eq!(text(&repository.place("late").join("late")), "late\n");
-    assert_eq!(intents(&quarterdeck), 0);
+    assert_settles(&quarterdeck);
 }
 
 #[test]

@@ -62,6 +62,7 @@ impl From<Fault> for ApiError {
     fn from(fault: Fault) -> Self {
         let (status, kind) = match &fault {
             Fault::NoGit
+            | Fault::Kept { .. }
             | Fault::NoDirectory { .. }
             | Fault::Denied { .. }
             | Fault::Overdue { .. }
@@ -86,6 +87,7 @@ impl From<Fault> for ApiError {
             Fault::BranchExists { branch, at } => {
                 error.details(json!({ "branch": branch.as_str(), "worktreePath": at }))
             }
+            Fault::Kept { path, .. } => error.details(json!({ "worktreePath": path, "sessionRemoved": true })),
             Fault::InTheWay { path, .. } | Fault::Broken { path } => error.details(json!({ "path": path })),
             Fault::Locked { path, reason } => error.details(json!({ "worktreePath": path, "reason": reason })),
             Fault::InUse { path, session } => error.details(json!({ "worktreePath": path, "session": session })),

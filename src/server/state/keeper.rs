@@ -131,13 +131,18 @@ impl Keeper {
             self.read().await?;
         }
         let sessions = Self::sessions(now);
-        if !self.is_read || !self.is_stale(&sessions) {
+        if !self.is_read {
             return Ok(false);
         }
-        let saved = sessions.clone();
-        self.on_disk(move |store| store.save(&saved)).await?;
-        self.written = Some(sessions);
-        Ok(true)
+        let is_stale = self.is_stale(&sessions);
+        if is_stale {
+            let saved = sessions.clone();
+            self.on_disk(move |store| store.save(&saved)).await?;
+            self.written = Some(sessions);
+        }
+        let written = self.written.as_deref().unwrap_or_default();
+        self.worktrees.saved(written.iter().map(|saved| saved.id).collect()).await;
+        Ok(is_stale)
     }
 
     fn sessions(now: &Snapshot) -> Vec<Saved> {

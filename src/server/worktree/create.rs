@@ -119,11 +119,12 @@ impl Worktrees {
             Err(fault) => Err(fault),
         };
         self.rehearsal.step("answered").await;
-        if made.is_err() {
+        match &made {
+            Ok(id) => self.forget_once_saved(*id, name).await,
             // No program has run in it, so nothing of anybody's is in it.
-            self.take_back(&intent, true).await;
+            Err(_) if self.take_back(&intent, true).await => self.forget(name).await,
+            Err(_) => {}
         }
-        self.forget(name).await;
         made
     }
 

@@ -45,6 +45,8 @@ pub enum Fault {
     Broken { path: String },
     #[error("The worktree {} holds work that would be lost: {}{}", .losses.worktree_path, .losses, after(*.is_session_removed))]
     Dirty { losses: Box<Losses>, is_session_removed: bool },
+    #[error("The session is deleted, but its worktree {path} is still there: {why}")]
+    Kept { path: String, why: String },
     #[error("The worktree {path} is locked{}", because(.reason))]
     Locked { path: String, reason: String },
     #[error("The session {session} works in the worktree {path} too")]
@@ -100,6 +102,7 @@ impl Fault {
             Self::InTheWay { .. } => "WORKTREE_PATH_TAKEN",
             Self::Broken { .. } => "WORKTREE_BROKEN",
             Self::Dirty { .. } => "WORKTREE_DIRTY",
+            Self::Kept { .. } => "WORKTREE_KEPT",
             Self::Locked { .. } => "WORKTREE_LOCKED",
             Self::InUse { .. } => "WORKTREE_IN_USE",
             Self::LockFile { .. } => "REPOSITORY_LOCKED",
@@ -140,6 +143,7 @@ impl Fault {
             Self::Dirty { .. } => {
                 "Commit it, leave deleteWorktree out to keep the worktree, or set force=true to lose it.".into()
             }
+            Self::Kept { path, .. } => format!("Solve that, then run `git worktree remove {path}`."),
             Self::Locked { .. } => "Run `git worktree unlock` first, or leave deleteWorktree out.".into(),
             Self::InUse { .. } => "Delete that session first, or set force=true.".into(),
             Self::LockFile { file } => format!("Try again in a moment; if no git runs, remove {file}."),

@@ -4,12 +4,13 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
 use super::Worktrees;
 use super::fault::Fault;
-use crate::model::id::SessionName;
+use crate::model::id::{SessionId, SessionName};
 use crate::model::worktree::{BranchName, Worktree};
 use crate::server::disk;
 
@@ -44,6 +45,15 @@ pub enum Purpose {
     },
 }
 
+/// What is known of the state file.
+#[derive(Debug, Default)]
+pub struct Saving {
+    /// The sessions that it has.
+    saved: Vec<SessionId>,
+    /// Those that it may not have yet, and whose note therefore stays.
+    unsaved: Vec<(SessionId, SessionName)>,
+}
+
 impl Intent {
     /// The worktree's directory.
     pub fn place(&self) -> String {
@@ -58,6 +68,8 @@ impl Worktrees {
     /// There is no place for it, or the disk does not take it.
     pub(super) async fn intend(&self, intent: &Intent) -> Result<(), Fault> {
         let dir = self.intents.clone().ok_or(Fault::NoState)?;
+        // The note of an earlier session of this name is about to be replaced.
+        self.saving().unsaved.retain(|(_, name)| *name != intent.name);
         let path = file(&dir, &intent.name);
         let text = serde_json::to_vec(intent).unwrap_or_default();
         let shown = path.display().to_string();
@@ -67,6 +79,34 @@ impl Worktrees {
             }
             _ => Fault::State { path: shown, error },
         })
+    }
+
+    /// The session is there. Until the state file has it, it would not outlive
+    /// the container, and the worktree would be nobody's.
+    pub(super) async fn forget_once_saved(&self, id: SessionId, name: &SessionName) {
+        self.saving().unsaved.push((id, name.clone()));
+        self.forget_saved().await;
+    }
+
+    /// The state file is as the sessions are, and has these.
+    pub async fn saved(&self, ids: Vec<SessionId>) {
+        self.saving().saved = ids;
+        self.forget_saved().await;
+    }
+
+    async fn forget_saved(&self) {
+        let now = self.registry.now();
+        let over: Vec<_> = {
+            let Saving { saved, unsaved } = &mut *self.saving();
+            unsaved.extract_if(.., |(id, _)| saved.contains(id) || now.get(*id).is_none()).collect()
+        };
+        for (_, name) in over {
+            self.forget(&name).await;
+        }
+    }
+
+    fn saving(&self) -> MutexGuard<'_, Saving> {
+        self.saving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// It is done, or taken back.

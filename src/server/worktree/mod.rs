@@ -70,6 +70,7 @@ pub struct Worktrees {
     intents: Option<PathBuf>,
     /// Held by whoever changes something.
     busy: Mutex<()>,
+    saving: std::sync::Mutex<intent::Saving>,
     rehearsal: rehearsal::Rehearsal,
 }
 
@@ -86,6 +87,7 @@ impl Worktrees {
             max_sessions: usize::try_from(settings.max_sessions).unwrap_or(usize::MAX),
             intents: settings.state_dir.as_ref().map(|dir| dir.join("worktrees")),
             busy: Mutex::new(()),
+            saving: std::sync::Mutex::default(),
             rehearsal: rehearsal::Rehearsal::of_server(restarts),
         }
     }

@@ -29,7 +29,7 @@ impl Worktrees {
             Ok(Err(fault)) => return cannot_tell(&fault.to_string()),
             Err(_) => return cannot_tell("git takes too long"),
         };
-        let found = all.into_iter().filter_map(|listed| self.session_of(listed));
+        let found = all.into_iter().filter_map(|listed| self.named(listed));
         let mut unknown: Vec<(SessionName, Worktree)> = found.filter(|(name, _)| !is_known(name)).collect();
         if unknown.len() > self.max_sessions {
             let left: Vec<_> = unknown.drain(self.max_sessions..).map(|(_, worktree)| worktree.path).collect();
@@ -38,7 +38,7 @@ impl Worktrees {
         unknown.into_iter().map(|(name, worktree)| self.record(name, worktree)).collect()
     }
 
-    fn session_of(&self, listed: Listed) -> Option<(SessionName, Worktree)> {
+    fn named(&self, listed: Listed) -> Option<(SessionName, Worktree)> {
         let name = SessionName::try_from(listed.path.rsplit('/').next()?.to_owned()).ok()?;
         let is_ours = listed.path == Worktree::place(&self.workspace, &name);
         let is_whole = !listed.is_broken && !listed.is_unfinished();

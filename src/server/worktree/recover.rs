@@ -8,6 +8,7 @@ use super::git::Git;
 use super::intent::{Intent, Purpose};
 use super::listing::{self, Listed};
 use super::{losses, remove};
+use crate::model::id::SessionId;
 use crate::model::session::{ExitStatus, Stage};
 use crate::model::worktree::{BranchName, Worktree};
 
@@ -17,20 +18,22 @@ impl Worktrees {
     pub async fn recover(self: Arc<Self>) {
         let _turn = self.busy.lock().await;
         for intent in self.left_behind().await {
-            if !self.is_session(&intent).await {
-                match &intent.purpose {
-                    Purpose::Create { .. } if !self.take_back(&intent, false).await => continue,
-                    Purpose::Create { .. } => {}
-                    Purpose::Delete { force } => self.finish_deleting(&intent, *force).await,
+            match (self.session_of(&intent).await, &intent.purpose) {
+                (Some(id), Purpose::Create { .. }) => {
+                    self.forget_once_saved(id, &intent.name).await;
+                    continue;
                 }
+                (None, Purpose::Create { .. }) if !self.take_back(&intent, false).await => continue,
+                (None, Purpose::Delete { force }) => self.finish_deleting(&intent, *force).await,
+                (Some(_), Purpose::Delete { .. }) | (None, Purpose::Create { .. }) => {}
             }
             self.forget(&intent.name).await;
         }
     }
 
-    /// Whether init has the session that the intent is about. One whose program
-    /// is just being started may yet turn out to be none.
-    async fn is_session(&self, intent: &Intent) -> bool {
+    /// The session that the intent is about, if init has it. One whose program is
+    /// just being started may yet turn out to be none.
+    async fn session_of(&self, intent: &Intent) -> Option<SessionId> {
         let place = intent.place();
         let is_it = |worktree: &Option<Worktree>| worktree.as_ref().is_some_and(|worktree| worktree.path == place);
         let mut snapshots = self.registry.subscribe();
@@ -38,7 +41,8 @@ impl Worktrees {
             let mut sessions = now.sessions.iter().map(|entry| &entry.record);
             !sessions.any(|record| is_it(&record.worktree) && record.state.stage == Stage::Starting)
         });
-        settled.await.is_ok_and(|now| now.sessions.iter().any(|entry| is_it(&entry.record.worktree)))
+        let now = settled.await.ok()?;
+        now.sessions.iter().find(|entry| is_it(&entry.record.worktree)).map(|entry| entry.record.id)
     }
 
     /// Takes back the worktree, and the branch if that was made for it and has

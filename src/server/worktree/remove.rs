@@ -50,7 +50,7 @@ impl Worktrees {
             self.link.wish(Request::Remove(id)).await?;
             return Ok(());
         };
-        check(git, listed, force, false).await?;
+        check(git, listed, force).await?;
         let purpose = Purpose::Delete { force };
         let intent = Intent { name: entry.record.name.clone(), workspace: workspace.clone(), purpose };
         self.intend(&intent).await?;
@@ -63,13 +63,22 @@ impl Worktrees {
     async fn end_and_delete(&self, id: SessionId, git: Git<'_>, listed: &Listed, force: bool) -> Result<(), Fault> {
         self.link.wish(Request::Remove(id)).await?;
         self.rehearsal.step("session-deleted").await;
-        check(git, listed, force, true).await?;
-        remove(git, listed, force).await
+        match check(git, listed, force).await {
+            Ok(()) => {}
+            Err(Fault::Dirty { losses, .. }) => return Err(Fault::Dirty { losses, is_session_removed: true }),
+            Err(fault) => return Err(kept(listed, &fault)),
+        }
+        remove(git, listed, force).await.map_err(|fault| kept(listed, &fault))
     }
 }
 
+/// The session is gone by now, which who asked has to know.
+fn kept(listed: &Listed, fault: &Fault) -> Fault {
+    Fault::Kept { path: listed.path.clone(), why: fault.to_string() }
+}
+
 /// Whether nothing stands against deleting this one.
-async fn check(git: Git<'_>, listed: &Listed, force: bool, is_session_removed: bool) -> Result<(), Fault> {
+async fn check(git: Git<'_>, listed: &Listed, force: bool) -> Result<(), Fault> {
     if let Some(reason) = &listed.locked {
         return Err(Fault::Locked { path: listed.path.clone(), reason: reason.clone() });
     }
@@ -81,7 +90,7 @@ async fn check(git: Git<'_>, listed: &Listed, force: bool, is_session_removed: b
         return Err(Fault::Broken { path: listed.path.clone() });
     }
     let losses = losses::look(git.at(&listed.path), &listed.path).await?;
-    if losses.is_nothing() { Ok(()) } else { Err(Fault::Dirty { losses: Box::new(losses), is_session_removed }) }
+    if losses.is_nothing() { Ok(()) } else { Err(Fault::Dirty { losses: Box::new(losses), is_session_removed: false }) }
 }
 
 /// Removes a worktree, and what is changed in it only by `force`.
