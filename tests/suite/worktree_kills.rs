@@ -225,6 +225,26 @@ fn sessions_come_back_with_their_worktrees() {
     assert!(place.exists());
 }
 
+/// The state file did not get to know of it, so no later container would.
+#[test]
+fn a_session_that_was_never_saved_leaves_nothing_behind() {
+    let repository = Repository::new();
+    let setup = Setup { args: &["--workspace", &repository.arg()], pid1: true, ..Setup::default() };
+    let mut quarterdeck = Quarterdeck::launch(&setup);
+    quarterdeck.wait_for_state("there are no sessions", <[Value]>::is_empty);
+    let in_the_way = quarterdeck.state_file().with_extension("json.new");
+    fs::create_dir(&in_the_way).expect("a directory");
+    quarterdeck.api().create(&json!({ "name": "s", "branch": "b", "command": shell(SLEEP) }));
+    quarterdeck.log().wait_for("the state is not saved", |entry| entry["reason"].to_string().contains("cannot write"));
+    quarterdeck.kill();
+    assert_eq!(repository.worktrees(), [repository.place("s")]);
+    fs::remove_dir(&in_the_way).expect("a directory");
+    quarterdeck.start_again(&setup);
+    wait_until_settled(&quarterdeck);
+    quarterdeck.api().get("/api/sessions/s").error(404, "NOT_FOUND");
+    repository.assert_untouched();
+}
+
 #[test]
 fn what_a_killed_container_had_begun_is_taken_back() {
     let repository = Repository::new();
