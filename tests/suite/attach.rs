@@ -39,13 +39,18 @@ fn a_person_types_and_gets_the_exit_code() {
     // Ctrl-C and Ctrl-Z go to the program.
     let mark = mark();
     seat.terminal.type_text(&format!("sleep {mark}\r"));
-    let runs = || process::with_argument(&mark).into_iter().find(|pid| process::arguments(*pid)[0] == "sleep");
-    eventually("sleep runs", runs);
+    // The shell hands it the terminal, and lets it go on, a moment after it says so.
+    let runs = || {
+        let sleeps = |pid: &i32| process::arguments(*pid)[0] == "sleep";
+        let stat = process::stat(process::with_argument(&mark).into_iter().find(sleeps)?)?;
+        (stat.state == 'S' && stat.foreground == stat.group).then_some(())
+    };
+    eventually("sleep is in the foreground", runs);
     seat.terminal.type_text("\x1a");
     seat.terminal.wait_for("Stopped");
     seat.terminal.wait_for("ready> ");
     seat.terminal.type_text("fg\r");
-    seat.terminal.wait_for(&format!("fg\r\nsleep {mark}\r\n"));
+    eventually("sleep is in the foreground again", runs);
     seat.terminal.type_text("\x03");
     seat.terminal.wait_for("ready> ");
     seat.terminal.type_text("exit 3\r");
@@ -136,7 +141,12 @@ fn several_people_share_a_session() {
     for seat in [&mut one, &mut two] {
         seat.terminal.wait_for("one is here\r\n");
     }
-    quarterdeck.api().wait_for(&id, "sized by who types", |session| session["cols"] == 100);
+    // A key before the client has heard of the other's size changes nothing.
+    eventually("it is sized by who types", || {
+        one.terminal.type_text(":\r");
+        one.terminal.wait_for("ready> ");
+        (quarterdeck.api().session(&id)["cols"] == 100).then_some(())
+    });
     two.terminal.type_text("exit 4\r");
     for seat in [&mut one, &mut two] {
         seat.ends_with(4);
@@ -314,12 +324,14 @@ fn a_screen_that_takes_nothing_keeps_nobody_from_leaving() {
 #[test]
 fn without_a_terminal_it_pipes() {
     let quarterdeck = Quarterdeck::start();
-    let id = quarterdeck.api().shell("stty -echo; read a; echo got $a; read b; printf '\\033[6n'; exit ${#b}");
+    let id =
+        quarterdeck.api().shell("stty -echo; printf up; read a; echo got $a; read b; printf '\\033[6n'; exit ${#b}");
+    quarterdeck.api().wait_for(&id, "silent", |session| session["outputOffset"] == json!(2));
     let mut client = quarterdeck.client(&["attach", &id]);
     let mut child = client.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the client");
     child.stdin.take().expect("a pipe").write_all(b"one\nfour\n").expect("the client reads");
     let output = child.wait_with_output().expect("the client ends");
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "got one\r\n\x1b[6n");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "upgot one\r\n\x1b[6n");
     assert_eq!(output.status.code(), Some(4));
 }
 
