@@ -315,6 +315,71 @@ fn a_new_size_is_an_event() {
     assert_eq!(events, expected.map(|(code, data)| (code.to_owned(), data.to_owned())));
 }
 
+/// Stopped, the container records to the last byte; killed, what was recorded is
+/// what there is.
+#[test]
+fn what_was_output_before_the_container_was_started_again_stays_readable() {
+    let mut quarterdeck = Quarterdeck::with(&SMALL_RING);
+    let api = quarterdeck.api();
+    let lines = payload::binary(9, 300_000);
+    let path = payload::file(quarterdeck.dir(), "lines", &lines);
+    // A piece each time that something is typed, and what was typed.
+    let script = format!(
+        "stty raw -echo; printf R; for n in 0 1 2 3 4 5; do head -c 1; dd if={} bs=50000 skip=$n count=1 2>/dev/null; done; exec cat",
+        path.display()
+    );
+    let id = api.shell(&script);
+    let recording = Recording::of(&quarterdeck, &id);
+    let mut output = b"R".to_vec();
+    api.wait_for(&id, "ready", |session| session["outputOffset"] == json!(1));
+    for piece in lines.chunks(50_000) {
+        api.input(&id, b".").json_of(200);
+        output.push(b'.');
+        output.extend_from_slice(piece);
+        eventually("all but the start of a character is recorded", || {
+            (recording.end() + 3 >= output.len() as u64).then_some(())
+        });
+    }
+    let read = |quarterdeck: &Quarterdeck| {
+        let reply = quarterdeck.api().get(&format!("/api/sessions/{id}/output?offset=0"));
+        (reply.number("quarterdeck-next-offset"), reply.bytes_of(200))
+    };
+    for is_killed in [false, true] {
+        if is_killed {
+            quarterdeck.kill();
+        } else {
+            assert_eq!(quarterdeck.stop().code(), Some(0));
+            assert_same(&recording.last().1, &output);
+        }
+        output.truncate(usize::try_from(recording.end()).expect("a length"));
+        quarterdeck.start_again(&Setup { args: &SMALL_RING, ..Setup::default() });
+        let session = quarterdeck.api().session(&id);
+        assert_eq!((&session["status"], &session["oldestOffset"]), (&json!("idle"), &json!(0)), "{session}");
+        assert_eq!(session["outputOffset"], json!(output.len()));
+        assert_same(&read(&quarterdeck).1, &output);
+
+        let api = quarterdeck.api();
+        let mut client = quarterdeck.connect(Form::Binary);
+        client.attach(&id);
+        client.wait_until("it has the earlier life", |view| view.bytes(&id).len() == output.len());
+        if !is_killed {
+            client.wait_for_exit(&id);
+            client.view.terminal(&id).expect_new_life();
+        }
+        api.post(&format!("/api/sessions/{id}/resume"), &json!({})).json_of(200);
+        output.push(b'R');
+        api.wait_for(&id, "ready", |session| session["outputOffset"] == json!(output.len()));
+        api.input(&id, b"!").json_of(200);
+        output.push(b'!');
+        output.extend_from_slice(&lines[..50_000]);
+        client.wait_until("it has the next life too", |view| view.bytes(&id).len() == output.len());
+        assert_eq!(client.view.terminal(&id).gaps, []);
+        assert_same(client.view.bytes(&id), &output);
+        assert_eq!(read(&quarterdeck), (output.len() as u64, output.clone()));
+        eventually("it is recorded", || (recording.end() + 3 >= output.len() as u64).then_some(()));
+    }
+}
+
 /// Bytes the server has written with write(2), to whatever.
 fn written(quarterdeck: &Quarterdeck) -> u64 {
     let io = fs::read_to_string(format!("/proc/{}/io", quarterdeck.server())).expect("its figures");
@@ -377,7 +442,7 @@ fn the_recording_goes_with_the_session_and_that_of_unknown_ones_at_the_next_star
 fn everything_is_recorded_when_the_container_ends() {
     let mut quarterdeck = Quarterdeck::start();
     let api = quarterdeck.api();
-    let id = api.shell("trap 'printf \"last words \\303\"; exit 5' TERM; printf ready; while :; do sleep 0.01; done");
+    let id = api.shell("trap 'printf \"last words \\303\"; exit 5' TERM; printf ready; sleep 1000 & wait");
     api.wait_for(&id, "ready", |session| session["outputOffset"] == json!(5));
     assert_eq!(quarterdeck.stop().code(), Some(0));
     let recording = Recording::of(&quarterdeck, &id);
@@ -390,17 +455,26 @@ fn everything_is_recorded_when_the_container_ends() {
 
 #[test]
 fn a_limit_of_file_sizes_ends_recordings_and_nothing_else() {
-    let quarterdeck = Quarterdeck::launch(&Setup { before: "ulimit -f 64", ..Setup::default() });
+    // In halves of a KiB or in whole ones, as the shell has it: the ring's file is
+    // below it in any case, the recording gets above it.
+    let quarterdeck = Quarterdeck::launch(&Setup { args: &SMALL_RING, before: "ulimit -f 300", ..Setup::default() });
     let mut echo = Echo::start(&quarterdeck);
     let server = quarterdeck.server();
-    for seed in 0..3 {
+    let warnings = || {
+        let is_one = |entry: &Value| entry["message"].as_str().is_some_and(|text| text.contains("cannot be recorded"));
+        quarterdeck.log().entries().into_iter().filter(is_one).collect::<Vec<_>>()
+    };
+    for seed in 0..10 {
         echo.say(&payload::ascii(seed, 50_000));
+        let end = echo.output.len() as u64;
+        eventually("it is recorded or cannot be", || {
+            (echo.recording.end() == end || !warnings().is_empty()).then_some(())
+        });
     }
-    let warning = quarterdeck.log().wait_for("the warning", |entry| {
-        entry["message"].as_str().is_some_and(|message| message.contains("cannot be recorded"))
-    });
+    let warning = &warnings()[0];
     assert!(warning["error"].as_str().is_some_and(|error| error.contains("large")), "{warning}");
-    assert_same(&echo.read("?offset=0"), &echo.output);
+    let oldest = echo.oldest();
+    assert_same(&echo.read(&format!("?offset={oldest}")), &echo.output[oldest..]);
     assert_eq!(quarterdeck.server(), server);
 }
 

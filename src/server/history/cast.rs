@@ -14,8 +14,6 @@
 //! [0.0,"x","0"]                         the program's exit status; nothing follows
 //! ```
 
-use std::fmt::Write as _;
-
 use serde::{Deserialize, Serialize};
 
 use crate::model::spec::TerminalSize;
@@ -144,11 +142,8 @@ fn piece_len(bytes: &[u8]) -> usize {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    let digit = |half: u8| char::from(b"0123456789abcdef"[usize::from(half)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

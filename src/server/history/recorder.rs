@@ -124,9 +124,11 @@ async fn gather(session: &Session, history: &History, allowance: &mut Allowance)
     loop {
         let (_, recorded) = history.range();
         let quiet = unix_millis().saturating_sub(session.last_output_ms());
+        let oldest = session.ring_oldest();
         let pending = Pending {
-            bytes: session.head().saturating_sub(recorded.max(session.ring_oldest())),
+            bytes: session.head().saturating_sub(recorded.max(oldest)),
             capacity: session.ring_capacity(),
+            is_overrun: recorded < oldest,
             waiting: start.elapsed(),
             quiet: Duration::from_millis(quiet),
         };

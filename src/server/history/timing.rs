@@ -1,7 +1,7 @@
 //! When what has come is written: pure.
 //!
-//! Silence ends a batch, and a second does; half a ring does too, so that an
-//! ordinary flood is recorded whole. What a session writes is limited to its
+//! Silence ends a batch, and a second does; half a ring does too, so that much
+//! output is recorded whole, unless it comes so fast that the ring is overrun all the same. What a session writes is limited to its
 //! history at once and a small part of it each second: more than that would only be
 //! written to be dropped again. A flood above it is recorded as the end that the
 //! ring still holds, now and then.
@@ -32,6 +32,8 @@ pub struct Pending {
     pub bytes: u64,
     /// Bytes that the ring holds at most.
     pub capacity: u64,
+    /// Whether others came before them and are gone.
+    pub is_overrun: bool,
     /// Since its first byte was noticed.
     pub waiting: Duration,
     /// Since its last byte came.
@@ -49,7 +51,7 @@ impl Allowance {
     #[must_use]
     pub fn wait(&mut self, pending: Pending, now: Instant) -> Duration {
         self.refill(now);
-        let is_much = pending.bytes >= pending.capacity / 2;
+        let is_much = !pending.is_overrun && pending.bytes >= pending.capacity / 2;
         let gathering = if is_much {
             Duration::ZERO
         } else {
@@ -93,7 +95,7 @@ mod tests {
 
     fn pending(bytes: u64, waiting: u64, quiet: u64) -> Pending {
         let [waiting, quiet] = [waiting, quiet].map(Duration::from_millis);
-        Pending { bytes, capacity: RING, waiting, quiet }
+        Pending { bytes, capacity: RING, is_overrun: bytes > RING, waiting, quiet }
     }
 
     #[test]
@@ -107,6 +109,7 @@ mod tests {
         assert_eq!(wait(10, 950, 0), 50);
         assert_eq!(wait(10, 1000, 0), 0);
         assert_eq!(wait(RING / 2, 0, 0), 0);
+        assert_eq!(wait(RING + 1, 0, 0), 100);
     }
 
     #[test]
