@@ -97,6 +97,46 @@ test('a selected word is copied', async () => {
   await deck.page.waitForFunction(async () => (await navigator.clipboard.readText()) === 'copy42me');
 });
 
+test('an address in the output is opened in a window of its own that knows nothing of this one', async () => {
+  await deck.page.keyboard.type(`clear; echo ${server.url}/health\n`);
+  const address = deck.page.locator('[role=tabpanel]:not([hidden]) .xterm-rows').getByText(new RegExp(`^${server.url}/health *$`));
+  const { x, y, height } = await address.boundingBox();
+  const opened = deck.page.context().waitForEvent('page');
+  // A link is one only once the mouse is over it.
+  await deck.page.mouse.move(x + 20, y + height / 2);
+  await deck.page.locator('.xterm-cursor-pointer').waitFor();
+  await deck.page.mouse.click(x + 20, y + height / 2);
+  const other = await opened;
+  await other.waitForURL(`${server.url}/health`);
+  assert.equal(await other.evaluate(() => window.opener), null);
+  await other.close();
+});
+
+test('a link of a program is opened only if it is one of the web, and after a question that names it', async () => {
+  const link = (url, text) => `printf '\\e]8;;${url}\\e\\\\${text}\\e]8;;\\e\\\\\\n'`;
+  await deck.page.keyboard.type(`clear; ${link('javascript:alert(1)', 'harmless')}; ${link(`${server.url}/ready`, 'ready')}\n`);
+  const rows = deck.page.locator('[role=tabpanel]:not([hidden]) .xterm-rows');
+  const asked = [];
+  deck.page.on('dialog', (dialog) => {
+    asked.push(dialog.message());
+    void dialog.accept();
+  });
+  const click = async (text) => {
+    const { x, y, width, height } = await rows.getByText(text, { exact: true }).boundingBox();
+    await deck.page.mouse.move(x + width / 2, y + height / 2);
+    await deck.page.mouse.click(x + width / 2, y + height / 2);
+  };
+  await click('harmless');
+  const opened = deck.page.context().waitForEvent('page');
+  await click('ready');
+  const other = await opened;
+  await other.waitForURL(`${server.url}/ready`);
+  assert.equal(await other.evaluate(() => window.opener), null);
+  await other.close();
+  assert.equal(asked.length, 1, asked.join());
+  assert.ok(asked[0].includes(`${server.url}/ready`), asked[0]);
+});
+
 const refusals = [
   { label: 'Name', value: 'no/slashes', words: /name/i },
   { label: 'Command', value: '/no/such/program', words: /executing the program.*No such file/ },
