@@ -160,6 +160,16 @@ test('after a restart of the container the sessions are idle with all they wrote
   await deck.page.getByText('The program ended with exit code 0.').waitFor();
 });
 
+test('an idle session is not thrown away without a question', async () => {
+  await deck.tab('asks').click();
+  await deck.page.keyboard.press('Control+Shift+ArrowUp');
+  await deck.page.keyboard.press('Delete');
+  await dialog().getByText(/^It waits to be resumed/).waitFor();
+  await deck.page.keyboard.press('Escape');
+  await closed();
+  assert.equal((await server.get('/api/sessions/asks')).session.status, 'idle');
+});
+
 test('through all of it: no error in the console but refusals and the lost connection', () => {
   const unexpected = deck.complaints.filter((text) => !/status of 4(00|09)|WebSocket|ERR_CONNECTION|Failed to load resource/.test(text));
   assert.deepEqual(unexpected, []);

@@ -66,6 +66,11 @@ test('without a worktree there is nothing to choose', async () => {
   expect([asked, closed]).toEqual([['DELETE /api/sessions/a'], true]);
 });
 
+test('what could be resumed is named', () => {
+  open({ status: 'idle' });
+  expect(document.body.textContent).toContain('It waits to be resumed');
+});
+
 test('a worktree stays unless it is asked for', async () => {
   answerWith();
   open({ ...WORKTREE, status: 'stopped' });

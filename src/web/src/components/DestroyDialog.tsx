@@ -12,7 +12,7 @@ interface Props {
   onClose(done: boolean): void;
 }
 
-/** Asks before something is lost: a running program, or the choice of what becomes of a worktree. */
+/** Asks before something is lost: a running program, one that waits to be resumed, or the choice of what becomes of a worktree. */
 export function DestroyDialog({ session, onClose }: Props) {
   const { actions } = useApp();
   const { sessions } = useWebSocket();
@@ -38,6 +38,7 @@ export function DestroyDialog({ session, onClose }: Props) {
     <Dialog title={`Destroy ${session.name}?`} onClose={() => onClose(false)}>
       <p>
         {isRunning(session) && 'Its program is still running. It and everything it started will be ended. '}
+        {session.status === 'idle' && 'It waits to be resumed, and could not be any more. '}
         The session's output is thrown away. This can't be undone.
       </p>
       {session.worktreePath && (

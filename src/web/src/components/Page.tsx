@@ -75,7 +75,7 @@ export function Page() {
     focusTerminal();
   };
   const destroy = (session: Session) => {
-    if (isRunning(session) || session.worktreePath) setDialog({ kind: 'destroy', session });
+    if (isRunning(session) || session.status === 'idle' || session.worktreePath) setDialog({ kind: 'destroy', session });
     else actions.destroy(session).catch((error: unknown) => actions.report(error));
   };
   const closeSearch = () => {
