@@ -133,6 +133,19 @@ for (const [kind, width, height] of [['a small laptop', 1024, 700], ['a phone he
   });
 }
 
+test('the selected tab stays in view when the window becomes narrow', async () => {
+  await deck.page.setViewportSize({ width: 1024, height: 700 });
+  await deck.tabs().last().click();
+  await deck.page.setViewportSize({ width: 390, height: 844 });
+  const inView = () =>
+    deck.tabs().last().evaluate((tab) => {
+      const strip = tab.closest('[role=tablist]').getBoundingClientRect();
+      const { left, right } = tab.getBoundingClientRect();
+      return left >= strip.left - 1 && right <= strip.right + 1;
+    });
+  await until('the tab to be in view', inView);
+});
+
 test('without a session nothing scrolls sideways on a phone either', async () => {
   for (const id of Object.values(ids)) await server.destroy(id);
   await deck.page.getByRole('heading', { name: 'No sessions yet' }).waitFor();

@@ -16,10 +16,12 @@ const STOP_MS = 20_000;
 
 /**
  * Runs `quarterdeck init` until `stop()`. `options` are more flags for it;
- * `before` is what a shell does first, in the process that becomes it.
+ * `before` is what a shell does first, in the process that becomes it;
+ * `workspace` is a directory of its own unless another one is given.
  * @param {string[]} options
+ * @param {string} [workspace]
  */
-export async function startQuarterdeck(options = [], before = ':') {
+export async function startQuarterdeck(options = [], before = ':', workspace = undefined) {
   if (!existsSync(binary)) {
     throw new Error(`${binary} does not exist; build it with cargo build, or name another one in QUARTERDECK_BIN`);
   }
@@ -29,7 +31,7 @@ export async function startQuarterdeck(options = [], before = ':') {
     const child = spawn(
       '/bin/sh',
       ['-c', `${before} && exec "$0" "$@"`, binary, 'init', '--no-auth', '--listen', listen, '--socket', path.join(directory, 'api.sock'), '--state-dir', directory]
-        .concat(['--workspace', directory, '--session-command', '/bin/bash', '--log-format', 'json'])
+        .concat(['--workspace', workspace ?? directory, '--session-command', '/bin/bash', '--log-format', 'json'])
         .concat(options),
       { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, PS1: '$ ' } },
     );

@@ -33,7 +33,13 @@ export function SessionTab({ session, selected, mark, drag, onSelect, onKeyDown,
   const { resource } = useWebSocket();
   const element = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    if (selected) element.current?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+    const tab = element.current;
+    if (!selected || !tab?.parentElement) return;
+    // Its first call, once both have their place, is for the selection itself.
+    const observer = new ResizeObserver(() => tab.scrollIntoView({ block: 'nearest', inline: 'nearest' }));
+    observer.observe(tab);
+    observer.observe(tab.parentElement);
+    return () => observer.disconnect();
   }, [selected]);
   const look = selected
     ? 'border-surface border-t-accent bg-surface text-bright'

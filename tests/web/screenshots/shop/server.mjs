@@ -1,6 +1,6 @@
-// The shop's server: answers requests and logs them. SIGUSR2 has it warm up its cache by so much as `cache` says.
+// The shop's server: answers requests and logs them. It fills its cache up to so many MiB as the file `cache` says.
 
-import { readFileSync } from 'node:fs';
+import { readFileSync, watchFile } from 'node:fs';
 import { createServer, get } from 'node:http';
 import { total } from './prices.mjs';
 
@@ -31,9 +31,9 @@ server.listen(0, '127.0.0.1', () => {
   setInterval(() => get({ port, path: paths[turn++ % paths.length] }, (answer) => answer.resume()), 400);
 });
 
-process.on('SIGUSR2', () => {
+watchFile('cache', { interval: 100 }, () => {
   const mebibytes = Number(readFileSync('cache', 'utf8'));
   // Filled, so that the memory is really taken.
-  for (let i = 0; i < mebibytes; i++) cache.push(Buffer.alloc(2 ** 20, 1));
-  log(`${paint(33, 'cache')} warmed up, ${cache.length} MiB`);
+  while (cache.length < mebibytes) cache.push(Buffer.alloc(2 ** 20, 1));
+  log(`${paint(33, 'cache')} filled, ${cache.length} MiB`);
 });
