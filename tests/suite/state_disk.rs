@@ -136,6 +136,25 @@ fn a_limit_on_the_size_of_files_ends_nobody() {
 }
 
 #[test]
+fn what_was_deleted_while_nothing_could_be_saved_does_not_come_back_with_the_next_server() {
+    let mut quarterdeck = Quarterdeck::start();
+    for name in ["stays", "goes"] {
+        quarterdeck.api().create(&json!({ "name": name, "command": ["cat"] }));
+    }
+    quarterdeck.stop();
+    quarterdeck.start_again(&Setup::default());
+    assert_eq!(quarterdeck.api().get("/health").status, 200);
+    limit_files_of_the_server(&quarterdeck, "10:");
+    quarterdeck.api().remove("goes");
+    reason(&quarterdeck);
+    assert!(fs::read_to_string(quarterdeck.state_file()).expect("the file").contains("goes"));
+    quarterdeck.kill_server();
+    quarterdeck.wait_for_state("it is gone", |sessions| sessions.len() == 1);
+    let list = quarterdeck.api().get("/api/sessions").json_of(200);
+    assert_eq!(list["sessions"].as_array().map(Vec::len), Some(1), "{list}");
+}
+
+#[test]
 fn a_state_that_was_not_saved_until_the_end_is_an_error() {
     let dir = tempfile::Builder::new().prefix("quarterdeck-").tempdir().expect("a directory");
     let unwritable = dir.path().join("file");
