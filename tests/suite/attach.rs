@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 
 use crate::support::http::id_of;
-use crate::support::payload::{self, assert_same, shell};
+use crate::support::payload::{self, assert_same};
 use crate::support::quarterdeck::output_of;
 use crate::support::scene::mark;
 use crate::support::seat::DETACH;
@@ -307,18 +307,24 @@ fn of_much_output_the_last_is_shown_and_all_if_wanted() {
 #[test]
 fn a_screen_that_takes_nothing_keeps_nobody_from_leaving() {
     let quarterdeck = Quarterdeck::start();
-    let id = quarterdeck.api().run(&shell("exec yes 'a flood'"));
+    // What leaves the alternate screen is on its way when the user leaves.
+    let script = r"printf '\033[?1049h'; read a; yes 'a flood' | head -c 100000; printf '\033[?1049l'; exec sleep 1000";
+    let id = quarterdeck.api().shell(script);
     let mut seat = Seat::attach(&quarterdeck, &[&id]);
-    seat.terminal.wait_for("a flood");
-    // Nobody reads on: what the terminal holds fills up, and so does the window.
-    let written = || process::written(seat.pid());
-    let mut before = written();
+    seat.terminal.wait_for("\x1b[?1049h");
+    seat.terminal.type_text("\r");
+    // Nobody reads on, and what the terminal itself holds fills up.
+    quarterdeck.api().wait_for(&id, "done", |session| session["outputOffset"].as_u64() > Some(110_000));
+    let mut before = process::written(seat.pid());
     eventually("the client is stuck", || {
-        let now = written();
+        let now = process::written(seat.pid());
         std::mem::replace(&mut before, now).eq(&now).then_some(())
     });
     seat.terminal.type_text(DETACH);
     seat.ends_with(0);
+    let shown = seat.terminal.shown();
+    assert!(shown.len() < 100_000, "all of it was shown: {}", shown.len());
+    seat.terminal.wait_for_anywhere_behind("a flood", "\x1b[?1049l");
 }
 
 #[test]

@@ -8,11 +8,13 @@ use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::keys::{Keys, Watch, is_report};
+use super::farewell::Farewell;
+use super::keys::{Keys, Watch};
 use super::screen::Screen;
 use super::signals::{self, Signals, Wish};
+use super::sizes::Sizes;
 use super::stdin::{READ, Stdin};
-use super::tty::{self, Hold};
+use super::tty::Hold;
 use super::typed::{Queue, Typed};
 use super::view::View;
 use super::wire::{Command, Event, Wire};
@@ -36,9 +38,6 @@ const LAST_WRITE: Duration = Duration::from_millis(500);
 
 /// How long a loss may last before the user is told.
 const LOSS: Duration = Duration::from_secs(5);
-
-/// How long a program gets to see the size it is shown in between.
-const REDRAW: Duration = Duration::from_millis(60);
 
 /// How an attachment ended.
 #[derive(Debug)]
@@ -77,8 +76,8 @@ pub struct Attachment {
     /// None until attached, and always for who wants the bytes as they are.
     view: Option<View>,
     is_attached: bool,
-    /// The session's size, as far as we know.
-    size: (u16, u16),
+    sizes: Sizes,
+    farewell: Farewell,
     next: u64,
     /// Whether the program has to draw again once old output is shown.
     redraw_at: Option<u64>,
@@ -100,6 +99,7 @@ impl Attachment {
         let room_size = if io::stdin().is_terminal() { ROOM_OF_PERSON } else { ROOM };
         let (commands, asked) = unbounded_channel();
         let (tell, events) = unbounded_channel();
+        let sizes = Sizes::new(commands.clone(), wanted.role == Role::Whole);
         let start = Value::from(if wanted.from == From::Live { "live" } else { "oldest" });
         let wire = Wire { path, id: session.id, start, is_ending: false, queue: Queue::default() };
         tokio::spawn(wire.run(asked, tell));
@@ -117,7 +117,8 @@ impl Attachment {
             hold,
             view: None,
             is_attached: false,
-            size: (0, 0),
+            sizes,
+            farewell: Farewell::default(),
             next: 0,
             redraw_at: None,
             tell_at: Some(Instant::now() + LOSS),
@@ -154,7 +155,7 @@ impl Attachment {
             Event::Attached { offset, head, size } => self.attached(offset, head, size),
             Event::Output { offset, bytes } => self.output(offset, bytes),
             Event::Gap { to } => self.gap(to),
-            Event::Resized(cols, rows) => self.size = (cols, rows),
+            Event::Resized(cols, rows) => self.sizes.told((cols, rows)),
             Event::Exit { code, signal } => return Some(End::Exited { code, signal }),
             Event::Destroyed => return Some(End::Destroyed),
             Event::Lost if !self.is_told => drop(self.tell_at.get_or_insert_with(|| Instant::now() + LOSS)),
@@ -178,10 +179,10 @@ impl Attachment {
     }
 
     fn attached(&mut self, offset: u64, head: u64, size: (u16, u16)) {
-        self.size = size;
+        self.sizes.told(size);
         self.tell_at = None;
         if std::mem::take(&mut self.is_told) {
-            self.redraw();
+            self.sizes.redraw();
         }
         if self.is_attached {
             if offset > self.next {
@@ -193,12 +194,9 @@ impl Attachment {
         self.next = offset;
         let as_is = matches!(self.role, Role::Reader { raw: true }) || !io::stdout().is_terminal();
         self.view = (!as_is).then(|| View::of(offset, head, self.from == From::Recent));
-        if self.role == Role::Whole
-            && let Some((cols, rows)) = tty::size()
-        {
-            self.ask(Command::Resize(cols, rows));
-            // A size that changes makes the program draw anyway.
-            self.redraw_at = (size == (cols, rows) && !as_is).then_some(head);
+        // A size that changes makes the program draw anyway.
+        if !self.sizes.take() {
+            self.redraw_at = Some(head);
             self.redraw_if_due();
         }
     }
@@ -206,9 +204,9 @@ impl Attachment {
     fn output(&mut self, offset: u64, bytes: Vec<u8>) {
         self.next = offset + bytes.len() as u64;
         let Some(view) = &mut self.view else { return self.screen.push(bytes, self.next) };
-        let (shown, is_changed) = view.take(offset, &bytes);
+        let (shown, is_changed) = view.take(offset, bytes);
         if is_changed {
-            self.hold.farewell(view.modes().undo().into_bytes());
+            self.farewell.received(self.next, view.modes().undo().into_bytes(), &self.hold);
         }
         self.screen.push(shown, self.next);
         self.redraw_if_due();
@@ -216,25 +214,13 @@ impl Attachment {
 
     /// The picture is not whole after a start in the middle, or without any.
     fn redraw_if_due(&mut self) {
-        if self.redraw_at.is_some_and(|head| self.next >= head) {
-            self.redraw_at = None;
-            if self.from == From::Live || self.view.as_ref().is_some_and(View::may_be_torn) {
-                self.redraw();
-            }
+        if self.redraw_at.is_none_or(|head| self.next < head) {
+            return;
         }
-    }
-
-    /// Lets the program draw again: it is shown another size for a moment.
-    fn redraw(&self) {
-        let Some((cols, rows)) = tty::size().filter(|(_, rows)| self.role == Role::Whole && *rows > 1) else { return };
-        self.ask(Command::Resize(cols, rows - 1));
-        let commands = self.commands.downgrade();
-        tokio::spawn(async move {
-            tokio::time::sleep(REDRAW).await;
-            if let (Some(commands), Some((cols, rows))) = (commands.upgrade(), tty::size()) {
-                let _ = commands.send(Command::Resize(cols, rows));
-            }
-        });
+        self.redraw_at = None;
+        if self.view.as_ref().is_some_and(|view| self.from == From::Live || view.may_be_torn()) {
+            self.sizes.redraw();
+        }
     }
 
     fn gap(&mut self, to: u64) {
@@ -245,7 +231,7 @@ impl Attachment {
         }
         if let Some(view) = &mut self.view {
             view.gap();
-            self.redraw();
+            self.sizes.redraw();
         }
     }
 
@@ -264,27 +250,16 @@ impl Attachment {
             Keys::Detach(bytes) => (bytes, Some(End::Detached)),
         };
         if self.role == Role::Whole && !bytes.is_empty() {
-            self.claim_size(&bytes);
+            self.sizes.claim(&bytes);
             self.ask(Command::Type(Typed { bytes, room: Some(room) }));
         }
         end
     }
 
-    /// Of several clients the one that is typed at has the right size. What the
-    /// terminal says by itself counts for nothing: two of them, each answering
-    /// what the program asks after each change, would never come to rest.
-    fn claim_size(&mut self, bytes: &[u8]) {
-        if let Some((cols, rows)) = tty::size().filter(|size| self.is_attached && *size != self.size)
-            && !is_report(bytes)
-        {
-            self.size = (cols, rows);
-            self.ask(Command::Resize(cols, rows));
-        }
-    }
-
     fn shown(&mut self, progress: io::Result<u64>) -> Option<End> {
         match progress {
             Ok(offset) => {
+                self.farewell.written(offset, &self.hold);
                 self.ask(Command::Ack(offset));
                 None
             }
@@ -295,13 +270,7 @@ impl Attachment {
     fn follow(&mut self, wish: Wish) -> Option<End> {
         match wish {
             Wish::End(number) => return Some(End::Signal(number)),
-            Wish::Resize => {
-                if self.role == Role::Whole
-                    && let Some((cols, rows)) = tty::size()
-                {
-                    self.ask(Command::Resize(cols, rows));
-                }
-            }
+            Wish::Resize => drop(self.sizes.take()),
             Wish::Stop => {
                 self.hold.release();
                 signals::stop();
@@ -319,9 +288,9 @@ impl Attachment {
             let _ = self.hold.make_raw();
         }
         if let Some(view) = &self.view {
-            self.hold.farewell(view.modes().undo().into_bytes());
+            self.farewell.hand_over(&self.hold);
             self.screen.push(view.modes().redo().into_bytes(), self.next);
-            self.redraw();
+            self.sizes.redraw();
         }
     }
 

@@ -7,11 +7,13 @@
 //! undone at the end ([`modes`], [`tty`]).
 
 mod attachment;
+mod farewell;
 mod keys;
 mod modes;
 mod old;
 mod screen;
 pub mod signals;
+mod sizes;
 pub mod stdin;
 pub mod tty;
 mod typed;
@@ -131,7 +133,7 @@ pub fn show(offset: u64, bytes: &[u8], raw: bool) -> Result<(), Failure> {
     }
     let hold = Hold::take(false).map_err(|e| Failure::new(format!("cannot use the terminal: {e}")))?;
     let mut view = View::of(offset, offset + bytes.len() as u64, false);
-    let (shown, _) = view.take(offset, bytes);
+    let (shown, _) = view.take(offset, bytes.to_vec());
     hold.farewell(view.modes().undo().into_bytes());
     output::print(&shown)
 }

@@ -15,6 +15,11 @@ const ON: [u16; 2] = [7, 25];
 const OFF: [u16; 21] =
     [1, 5, 6, 9, 45, 66, 69, 1000, 1001, 1002, 1003, 1004, 1005, 1006, 1015, 1016, 2004, 2026, 2027, 2031, 2048];
 
+/// To the second character set, and back.
+pub const SHIFT_OUT: u8 = 0x0e;
+/// See [`SHIFT_OUT`].
+pub const SHIFT_IN: u8 = 0x0f;
+
 const ALTERNATE: [u16; 3] = [47, 1047, 1049];
 
 /// The state of a terminal, as far as output sets it and a shell would mind.
@@ -51,8 +56,8 @@ impl Modes {
     /// A byte outside of sequences.
     pub fn plain(&mut self, byte: u8) {
         match byte {
-            0x0e => self.shifted = true,
-            0x0f => self.shifted = false,
+            SHIFT_OUT => self.shifted = true,
+            SHIFT_IN => self.shifted = false,
             _ => {}
         }
     }

@@ -1,6 +1,6 @@
 //! From the session's output to what the user's terminal is shown.
 
-use super::modes::Modes;
+use super::modes::{Modes, SHIFT_IN, SHIFT_OUT};
 use super::old::{is_spent, is_spent_byte};
 use super::vt::{Cutter, Step};
 
@@ -49,7 +49,40 @@ impl View {
 
     /// What to show of the output at `offset`; and whether the terminal is set
     /// otherwise than before.
-    pub fn take(&mut self, offset: u64, bytes: &[u8]) -> (Vec<u8>, bool) {
+    pub fn take(&mut self, offset: u64, bytes: Vec<u8>) -> (Vec<u8>, bool) {
+        let (shown, is_changed) = match self.stage {
+            Stage::Live => {
+                let is_changed = self.follow(&bytes);
+                (bytes, is_changed)
+            }
+            Stage::Skipping(_) | Stage::Old => self.choose(offset, &bytes),
+        };
+        if let Some(last) = shown.last() {
+            self.ends_line = *last == b'\n';
+        }
+        (shown, is_changed)
+    }
+
+    /// Only looks for what sets the terminal; true if anything did.
+    fn follow(&mut self, mut rest: &[u8]) -> bool {
+        const ESC: u8 = 0x1b;
+        let mut is_changed = false;
+        loop {
+            if self.cutter.is_at_rest() {
+                let Some(at) = memchr::memchr3(ESC, SHIFT_OUT, SHIFT_IN, rest) else { return is_changed };
+                rest = &rest[at..];
+            }
+            let Some((byte, behind)) = rest.split_first() else { return is_changed };
+            rest = behind;
+            match self.cutter.step(*byte) {
+                Step::Plain(byte) => self.modes.plain(byte),
+                Step::Sequence(sequence) => is_changed |= self.modes.apply(sequence),
+                Step::Nothing => {}
+            }
+        }
+    }
+
+    fn choose(&mut self, offset: u64, bytes: &[u8]) -> (Vec<u8>, bool) {
         let (mut shown, mut is_changed) = (Vec::new(), false);
         for (at, byte) in (offset..).zip(bytes) {
             if self.stage == Stage::Old && at >= self.head {
@@ -68,9 +101,6 @@ impl View {
                 (Stage::Old, _) => {}
                 (Stage::Skipping(from), _) => self.skip(from, at, *byte, &mut shown),
             }
-        }
-        if let Some(last) = shown.last() {
-            self.ends_line = *last == b'\n';
         }
         (shown, is_changed)
     }
@@ -127,7 +157,7 @@ mod tests {
     fn show(view: &mut View, mut offset: u64, pieces: &[&[u8]]) -> String {
         let mut shown = Vec::new();
         for piece in pieces {
-            shown.extend(view.take(offset, piece).0);
+            shown.extend(view.take(offset, piece.to_vec()).0);
             offset += piece.len() as u64;
         }
         String::from_utf8(shown).unwrap()
@@ -177,7 +207,7 @@ mod tests {
     proptest! {
         #[test]
         fn live_output_is_shown_byte_by_byte(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            prop_assert_eq!(View::of(5, 5, true).take(5, &bytes).0, bytes);
+            prop_assert_eq!(View::of(5, 5, true).take(5, bytes.clone()).0, bytes);
         }
 
         #[test]
@@ -187,10 +217,10 @@ mod tests {
             head in any::<prop::sample::Index>(),
         ) {
             let (cut, head) = (cut.index(bytes.len() + 1), head.index(bytes.len() + 1) as u64);
-            let whole = View::of(0, head, false).take(0, &bytes).0;
+            let whole = View::of(0, head, false).take(0, bytes.clone()).0;
             let mut view = View::of(0, head, false);
-            let mut parts = view.take(0, &bytes[..cut]).0;
-            parts.extend(view.take(cut as u64, &bytes[cut..]).0);
+            let mut parts = view.take(0, bytes[..cut].to_vec()).0;
+            parts.extend(view.take(cut as u64, bytes[cut..].to_vec()).0);
             prop_assert_eq!(parts, whole);
         }
     }
