@@ -221,6 +221,8 @@ fn a_worktree_whose_directory_is_gone() {
     assert!(error["suggestion"].as_str().unwrap().contains("repair"), "{error}");
     assert_eq!(api.session("s")["status"], json!("active"));
     assert!(repository.place("s").join("file").exists());
+    api.remove("s");
+    refused_for(&api, &ask, 409, "WORKTREE_BROKEN", &["repair", repository.place("s").to_str().unwrap()]);
 }
 
 #[test]
@@ -346,7 +348,7 @@ fn what_cannot_be_written() {
     let repository = Repository::new();
     let quarterdeck = Quarterdeck::with(&["--workspace", &repository.arg()]);
     fs::write(quarterdeck.dir().join("worktrees"), "").expect("a file");
-    refused(&quarterdeck.api(), 503, "STATE_UNAVAILABLE", &["worktrees/s.json", "--state-dir"]);
+    refused(&quarterdeck.api(), 503, "STATE_UNAVAILABLE", &["worktrees/s.", "--state-dir"]);
     repository.assert_untouched();
 }
 

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -20,6 +21,18 @@ fn stopping_at(repository: &Repository, step: &str) -> Quarterdeck {
 
 /// Makes a request, and kills the server when that has come to its step.
 fn kill_at_step(quarterdeck: &Quarterdeck, step: &str, method: &'static str, path: &'static str, body: &Value) {
+    kill_at_step_after(quarterdeck, step, method, path, body, || {});
+}
+
+/// The same, with something that happens between the two.
+fn kill_at_step_after(
+    quarterdeck: &Quarterdeck,
+    step: &str,
+    method: &'static str,
+    path: &'static str,
+    body: &Value,
+    meanwhile: impl FnOnce(),
+) {
     let (api, text) = (quarterdeck.api(), body.to_string());
     let asked = std::thread::spawn(move || {
         let body: &[u8] = if method == "DELETE" { &[] } else { text.as_bytes() };
@@ -27,6 +40,7 @@ fn kill_at_step(quarterdeck: &Quarterdeck, step: &str, method: &'static str, pat
     });
     let stopped = quarterdeck.log().wait_for_message("Stopped for a test");
     assert_eq!(stopped["step"], json!(step));
+    meanwhile();
     quarterdeck.kill_server();
     assert!(!asked.join().expect("the client"), "the request was answered");
     wait_until_settled(quarterdeck);
@@ -65,22 +79,31 @@ fn a_kill_at_any_step_of_making_one_leaves_a_whole_session_or_none() {
 }
 
 #[test]
-fn a_kill_at_any_step_of_deleting_one_leaves_both_or_neither() {
-    for (step, is_deleted) in [("to-be-deleted", false), ("session-deleted", true)] {
+fn a_kill_at_any_step_of_deleting_one_leaves_neither_session_nor_worktree() {
+    for step in ["to-be-deleted", "session-deleted"] {
         let repository = Repository::new();
         let quarterdeck = stopping_at(&repository, step);
         let api = quarterdeck.api();
         api.create(&json!({ "name": "s", "branch": "b", "command": shell(SLEEP) }));
         kill_at_step(&quarterdeck, step, "DELETE", "/api/sessions/s?deleteWorktree=true", &Value::Null);
-        let place = repository.place("s");
-        if is_deleted {
-            api.get("/api/sessions/s").error(404, "NOT_FOUND");
-        } else {
-            assert_eq!(api.session("s")["status"], json!("active"));
-        }
-        assert_eq!(place.exists(), !is_deleted, "{step}");
-        assert_eq!(repository.worktrees().len(), usize::from(!is_deleted), "{step}");
-        assert_eq!(repository.branches(), ["b", "main"]);
+        api.get("/api/sessions/s").error(404, "NOT_FOUND");
+        assert!(!repository.place("s").exists(), "{step}");
+        assert_eq!((repository.worktrees().len(), repository.branches().len()), (0, 2), "{step}");
+    }
+}
+
+#[test]
+fn a_deletion_that_a_kill_cut_off_loses_no_work_either() {
+    for (step, is_session) in [("to-be-deleted", true), ("session-deleted", false)] {
+        let repository = Repository::new();
+        let quarterdeck = stopping_at(&repository, step);
+        quarterdeck.api().create(&json!({ "name": "s", "branch": "b", "command": shell(SLEEP) }));
+        let mine = repository.place("s").join("mine");
+        let write = || fs::write(&mine, "").expect("a file");
+        kill_at_step_after(&quarterdeck, step, "DELETE", "/api/sessions/s?deleteWorktree=true", &Value::Null, write);
+        quarterdeck.log().wait_for("that it was kept", |entry| entry["reason"].to_string().contains("untracked"));
+        assert_eq!(quarterdeck.api().get("/api/sessions/s").status == 200, is_session, "{step}");
+        assert!(mine.exists(), "{step}");
     }
 }
 
@@ -89,13 +112,10 @@ fn a_kill_at_any_step_of_deleting_one_leaves_both_or_neither() {
 #[test]
 fn a_kill_while_git_works() {
     let repository = Repository::new();
-    let (begun, go_on) = (repository.path().join(".git/begun"), repository.path().join(".git/go-on"));
-    let script = format!(
-        "[ -e '{0}' ] && exit; touch '{0}'; echo more words than nobody reads; until [ -e '{1}' ]; do sleep 0.01; done",
-        begun.display(),
-        go_on.display()
-    );
-    repository.hook("post-checkout", &script);
+    let [begun, go_on, done] = ["begun", "go-on", "done"].map(|name| repository.path().join(".git").join(name));
+    let [a, b, c] = [&begun, &go_on, &done].map(|path| path.display());
+    let wait = format!("touch '{a}'; until [ -e '{b}' ]; do sleep 0.01; done; echo words to nobody; touch '{c}'");
+    repository.hook("post-checkout", &format!("[ -e '{a}' ] || {{ {wait}; }}"));
     let quarterdeck = Quarterdeck::with(&["--workspace", &repository.arg()]);
     let api = quarterdeck.api();
     let ask = json!({ "name": "s", "branch": "b", "command": shell(SLEEP) });
@@ -119,7 +139,44 @@ fn a_kill_while_git_works() {
     let session = second.join().expect("a session");
     assert_eq!(session["worktreePath"], json!(repository.place("s")));
     quarterdeck.log().wait_for_message("Took back the worktree of a session that was not made");
+    assert!(done.exists(), "git did not get to its end");
     assert_eq!((repository.worktrees().len(), repository.branches().len()), (1, 2));
+}
+
+/// Wherever between the steps, and in the middle of them.
+#[test]
+fn kills_at_random_moments_leave_whole_sessions_or_none() {
+    const ROUNDS: usize = 25;
+    let seed = fastrand::u64(..);
+    eprintln!("seed {seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let repository = Repository::new();
+    let quarterdeck = Quarterdeck::with(&["--workspace", &repository.arg()]);
+    let (mut whole, mut none) = (0, 0);
+    for round in 0..ROUNDS {
+        let ask = json!({ "name": "s", "branch": format!("b{round}"), "command": shell(SLEEP) }).to_string();
+        let (makes, deletes) = (quarterdeck.api(), quarterdeck.api());
+        let asked = std::thread::spawn(move || {
+            let _ = makes.try_call("POST", "/api/sessions", Some("application/json"), ask.as_bytes());
+            let _ = deletes.try_call("DELETE", "/api/sessions/s?deleteWorktree=true", None, &[]);
+        });
+        std::thread::park_timeout(Duration::from_micros(random.u64(..250_000)));
+        quarterdeck.kill_server();
+        asked.join().expect("the client");
+        wait_until_settled(&quarterdeck);
+        // What the client asked for after the kill is done by now, too.
+        let is_session = quarterdeck.api().get("/api/sessions/s").status == 200;
+        assert_eq!(repository.worktrees().len(), usize::from(is_session), "round {round}");
+        assert_eq!(repository.place("s").exists(), is_session, "round {round}");
+        if is_session {
+            whole += 1;
+            quarterdeck.api().delete("/api/sessions/s?deleteWorktree=true").json_of(200);
+        } else {
+            none += 1;
+        }
+        assert_eq!(repository.worktrees().len(), 0, "round {round}");
+    }
+    eprintln!("{whole} whole sessions, {none} times none");
 }
 
 #[test]

@@ -141,7 +141,7 @@ impl Keeper {
             self.written = Some(sessions);
         }
         let written = self.written.as_deref().unwrap_or_default();
-        self.worktrees.saved(written.iter().map(|saved| saved.id).collect()).await;
+        self.worktrees.saved(written.iter().map(|saved| saved.id).collect());
         Ok(is_stale)
     }
 

@@ -107,7 +107,7 @@ impl Worktrees {
             return Ok(self.link.wish(request).await?);
         }
         let purpose = Purpose::Create { made: plan.made() };
-        let intent = Intent { name: name.clone(), workspace: self.workspace.clone(), purpose };
+        let intent = Intent::new(name.clone(), self.workspace.clone(), purpose);
         self.rehearsal.step("planned").await;
         self.intend(&intent).await?;
         self.rehearsal.step("intended").await;
@@ -120,9 +120,9 @@ impl Worktrees {
         };
         self.rehearsal.step("answered").await;
         match &made {
-            Ok(id) => self.forget_once_saved(*id, name).await,
+            Ok(id) => self.forget_once_saved(*id, intent),
             // No program has run in it, so nothing of anybody's is in it.
-            Err(_) if self.take_back(&intent, true).await => self.forget(name).await,
+            Err(_) if self.take_back(&intent, true).await => self.forget(&intent).await,
             Err(_) => {}
         }
         made
@@ -137,13 +137,16 @@ impl Worktrees {
         let (Source::New(branch) | Source::Existing(branch)) = source;
         let refs = Refs::of(git, branch).await?;
         let elsewhere = all.iter().find(|listed| listed.branch.as_ref() == Some(branch) && listed.path != place);
-        let is_here = here.is_some_and(|listed| listed.branch.as_ref() == Some(branch));
+        let is_here = here.is_some_and(|listed| listed.branch.as_ref() == Some(branch) && !listed.is_unfinished());
         let plan = match source {
             Source::New(_) if refs.is_local => {
                 let at = all.iter().find(|listed| listed.branch.as_ref() == Some(branch));
                 return Err(Fault::BranchExists { branch: branch.clone(), at: at.map(|listed| listed.path.clone()) });
             }
             Source::New(_) => Plan::Branch(branch.clone(), self.head(git).await?),
+            Source::Existing(_) if ground == Ground::Taken && here.is_some_and(|listed| listed.is_broken) => {
+                return Err(Fault::Broken { path: place.to_owned() });
+            }
             Source::Existing(_) if ground == Ground::Taken && is_here => Plan::Reuse,
             Source::Existing(_) => match elsewhere {
                 Some(Listed { path, .. }) => {

@@ -1,5 +1,6 @@
 //! Small files that say what is about to be done with a worktree.
 
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -7,12 +8,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::Worktrees;
 use super::fault::Fault;
 use crate::model::id::{SessionId, SessionName};
 use crate::model::worktree::{BranchName, Worktree};
 use crate::server::disk;
+
+/// How the name of a file ends that is not whole yet.
+const HALF_WRITTEN: &str = "new";
 
 /// Largest file that is read.
 const SIZE_MAX: u64 = 64 * 1024;
@@ -21,6 +26,8 @@ const SIZE_MAX: u64 = 64 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Intent {
+    /// Tells its note from any other.
+    note: Uuid,
     /// With the worktree of the session of this name.
     pub name: SessionName,
     /// In this workspace.
@@ -51,13 +58,24 @@ pub struct Saving {
     /// The sessions that it has.
     saved: Vec<SessionId>,
     /// Those that it may not have yet, and whose note therefore stays.
-    unsaved: Vec<(SessionId, SessionName)>,
+    unsaved: Vec<(SessionId, Intent)>,
 }
 
 impl Intent {
+    /// One that nobody knows of yet.
+    pub fn new(name: SessionName, workspace: String, purpose: Purpose) -> Self {
+        Self { note: Uuid::new_v4(), name, workspace, purpose }
+    }
+
     /// The worktree's directory.
     pub fn place(&self) -> String {
         Worktree::place(&self.workspace, &self.name)
+    }
+
+    /// Its file; another one than that of any other intent, or one that is done
+    /// with could take a later one's note away.
+    fn file(&self, dir: &Path) -> PathBuf {
+        dir.join(format!("{}.{}.json", self.name, self.note))
     }
 }
 
@@ -68,9 +86,7 @@ impl Worktrees {
     /// There is no place for it, or the disk does not take it.
     pub(super) async fn intend(&self, intent: &Intent) -> Result<(), Fault> {
         let dir = self.intents.clone().ok_or(Fault::NoState)?;
-        // The note of an earlier session of this name is about to be replaced.
-        self.saving().unsaved.retain(|(_, name)| *name != intent.name);
-        let path = file(&dir, &intent.name);
+        let path = intent.file(&dir);
         let text = serde_json::to_vec(intent).unwrap_or_default();
         let shown = path.display().to_string();
         on_disk(move || write(&dir, &path, &text)).await.map_err(|error| match error.kind() {
@@ -83,25 +99,23 @@ impl Worktrees {
 
     /// The session is there. Until the state file has it, it would not outlive
     /// the container, and the worktree would be nobody's.
-    pub(super) async fn forget_once_saved(&self, id: SessionId, name: &SessionName) {
-        self.saving().unsaved.push((id, name.clone()));
-        self.forget_saved().await;
+    pub(super) fn forget_once_saved(&self, id: SessionId, intent: Intent) {
+        self.saving().unsaved.push((id, intent));
+        self.forget_saved();
     }
 
     /// The state file is as the sessions are, and has these.
-    pub async fn saved(&self, ids: Vec<SessionId>) {
+    pub fn saved(&self, ids: Vec<SessionId>) {
         self.saving().saved = ids;
-        self.forget_saved().await;
+        self.forget_saved();
     }
 
-    async fn forget_saved(&self) {
+    fn forget_saved(&self) {
         let now = self.registry.now();
-        let over: Vec<_> = {
-            let Saving { saved, unsaved } = &mut *self.saving();
-            unsaved.extract_if(.., |(id, _)| saved.contains(id) || now.get(*id).is_none()).collect()
-        };
-        for (_, name) in over {
-            self.forget(&name).await;
+        let Saving { saved, unsaved } = &mut *self.saving();
+        for (_, intent) in unsaved.extract_if(.., |(id, _)| saved.contains(id) || now.get(*id).is_none()) {
+            let dir = self.intents.clone();
+            tokio::spawn(async move { forget(dir, &intent).await });
         }
     }
 
@@ -110,17 +124,8 @@ impl Worktrees {
     }
 
     /// It is done, or taken back.
-    pub(super) async fn forget(&self, name: &SessionName) {
-        let Some(dir) = self.intents.clone() else { return };
-        let path = file(&dir, name);
-        let shown = path.display().to_string();
-        let removed = on_disk(move || {
-            fs::remove_file(&path)?;
-            sync(&dir)
-        });
-        if let Err(error) = removed.await {
-            tracing::warn!(file = shown, %error, "The note about a worktree that is done with could not be removed");
-        }
+    pub(super) async fn forget(&self, intent: &Intent) {
+        forget(self.intents.clone(), intent).await;
     }
 
     /// Those that a server before this one left.
@@ -141,8 +146,17 @@ impl Worktrees {
     }
 }
 
-fn file(dir: &Path, name: &SessionName) -> PathBuf {
-    dir.join(format!("{name}.json"))
+async fn forget(dir: Option<PathBuf>, intent: &Intent) {
+    let Some(dir) = dir else { return };
+    let path = intent.file(&dir);
+    let shown = path.display().to_string();
+    let removed = on_disk(move || {
+        fs::remove_file(&path)?;
+        sync(&dir)
+    });
+    if let Err(error) = removed.await {
+        tracing::warn!(file = shown, %error, "The note about a worktree that is done with could not be removed");
+    }
 }
 
 async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
@@ -151,7 +165,7 @@ async fn on_disk<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send 
 
 fn write(dir: &Path, path: &Path, text: &[u8]) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-    let new = path.with_extension("new");
+    let new = path.with_extension(HALF_WRITTEN);
     let written = write_through(&new, text).and_then(|()| fs::rename(&new, path));
     if written.is_err() {
         let _ = fs::remove_file(&new);
@@ -188,8 +202,13 @@ fn read_all(dir: &Path) -> io::Result<Vec<Intent>> {
     let mut intents = Vec::new();
     for entry in entries {
         let path = entry?.path();
-        if path.extension().is_none_or(|extension| extension != "json") {
-            continue;
+        match path.extension().and_then(OsStr::to_str) {
+            Some("json") => {}
+            Some(HALF_WRITTEN) => {
+                fs::remove_file(&path)?;
+                continue;
+            }
+            _ => continue,
         }
         match read(&path) {
             Ok(intent) => intents.push(intent),
@@ -216,10 +235,10 @@ fn read(path: &Path) -> Result<Intent, String> {
     }
     let text = fs::read(path).map_err(|e| e.to_string())?;
     let intent: Intent = serde_json::from_slice(&text).map_err(|e| e.to_string())?;
-    if file(path.parent().unwrap_or(Path::new("/")), &intent.name) == path {
+    if intent.file(path.parent().unwrap_or(Path::new("/"))) == path {
         Ok(intent)
     } else {
-        Err(format!("it is about the session {}", intent.name))
+        Err(format!("it is note {} about the session {}", intent.note, intent.name))
     }
 }
 
@@ -228,7 +247,7 @@ mod tests {
     use super::*;
 
     fn intent(number: usize, purpose: Purpose) -> Intent {
-        Intent { name: SessionName::numbered(number), workspace: "/w".into(), purpose }
+        Intent::new(SessionName::numbered(number), "/w".into(), purpose)
     }
 
     #[test]
@@ -240,7 +259,7 @@ mod tests {
         let create = intent(1, Purpose::Create { made: Some((branch, "12ab".into())) });
         let delete = intent(2, Purpose::Delete { force: true });
         for intent in [&create, &delete] {
-            write(&dir, &file(&dir, &intent.name), &serde_json::to_vec(intent).unwrap()).unwrap();
+            write(&dir, &intent.file(&dir), &serde_json::to_vec(intent).unwrap()).unwrap();
         }
         for (name, text) in [("torn", "{\"na"), ("other", &serde_json::to_string(&create).unwrap()), ("empty", "")] {
             fs::write(dir.join(format!("{name}.json")), text).unwrap();
@@ -251,6 +270,7 @@ mod tests {
             found.sort_by_key(|intent| intent.name.to_string());
             assert_eq!(found, [create.clone(), delete.clone()]);
         }
+        assert!(!dir.join("half.new").exists());
         assert!(dir.join("torn.json.damaged").exists() && dir.join("empty.json.damaged").exists());
     }
 }

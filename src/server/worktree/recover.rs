@@ -17,17 +17,22 @@ impl Worktrees {
     /// is done, nothing else is begun.
     pub async fn recover(self: Arc<Self>) {
         let _turn = self.busy.lock().await;
-        for intent in self.left_behind().await {
+        let intents = self.left_behind().await;
+        let deleted = intents.iter().filter(|intent| matches!(intent.purpose, Purpose::Delete { .. }));
+        let deleted: Vec<_> = deleted.map(|intent| intent.name.clone()).collect();
+        for intent in intents {
             match (self.session_of(&intent).await, &intent.purpose) {
                 (Some(id), Purpose::Create { .. }) => {
-                    self.forget_once_saved(id, &intent.name).await;
+                    self.forget_once_saved(id, intent);
                     continue;
                 }
+                // What is being deleted was made before, and its branch stays.
+                (None, Purpose::Create { .. }) if deleted.contains(&intent.name) => {}
                 (None, Purpose::Create { .. }) if !self.take_back(&intent, false).await => continue,
-                (None, Purpose::Delete { force }) => self.finish_deleting(&intent, *force).await,
-                (Some(_), Purpose::Delete { .. }) | (None, Purpose::Create { .. }) => {}
+                (None, Purpose::Create { .. }) => {}
+                (id, Purpose::Delete { force }) => self.finish_deleting(&intent, id, *force).await,
             }
-            self.forget(&intent.name).await;
+            self.forget(&intent).await;
         }
     }
 
@@ -99,9 +104,14 @@ impl Worktrees {
         Ok(if listed.is_some() { Outcome::Removed } else { Outcome::Nothing })
     }
 
-    async fn finish_deleting(&self, intent: &Intent, force: bool) {
+    /// A session that is still there may be ending already, so there is no way
+    /// back.
+    async fn finish_deleting(&self, intent: &Intent, id: Option<SessionId>, force: bool) {
         let place = intent.place();
         let done = async {
+            if let Some(id) = id {
+                return self.delete_in_turn(id, force).await;
+            }
             let git = Git::new(&self.link, &intent.workspace);
             let all = listing::all(git).await?;
             match listing::at(&all, &place) {
@@ -113,8 +123,8 @@ impl Worktrees {
             tracing::warn!(
                 worktree = place,
                 reason = %fault,
-                "The worktree of a deleted session could not be deleted and was kept; look at it, then use `git \
-                 worktree remove`"
+                "A session that was being deleted, or its worktree, could not be and was kept; look at it, then delete \
+                 it again or use `git worktree remove`"
             );
         }
     }

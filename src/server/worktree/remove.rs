@@ -9,7 +9,7 @@ use super::git::Git;
 use super::intent::{Intent, Purpose};
 use super::listing::{self, Listed};
 use super::losses;
-use crate::link::message::Request;
+use crate::link::message::{Refusal, Request};
 use crate::model::id::SessionId;
 use crate::model::worktree::Worktree;
 use crate::server::link::RequestError;
@@ -31,7 +31,7 @@ impl Worktrees {
         task.await.unwrap_or(Err(Fault::Link(RequestError::Unavailable)))
     }
 
-    async fn delete_in_turn(&self, id: SessionId, force: bool) -> Result<(), Fault> {
+    pub(super) async fn delete_in_turn(&self, id: SessionId, force: bool) -> Result<(), Fault> {
         let now = self.registry.now();
         let entry = now.get(id);
         let Some((entry, worktree)) = entry.and_then(|entry| Some((entry, entry.record.worktree.as_ref()?))) else {
@@ -52,16 +52,20 @@ impl Worktrees {
         };
         check(git, listed, force).await?;
         let purpose = Purpose::Delete { force };
-        let intent = Intent { name: entry.record.name.clone(), workspace: workspace.clone(), purpose };
+        let intent = Intent::new(entry.record.name.clone(), workspace.clone(), purpose);
         self.intend(&intent).await?;
         self.rehearsal.step("to-be-deleted").await;
         let deleted = self.end_and_delete(id, git, listed, force).await;
-        self.forget(&intent.name).await;
+        self.forget(&intent).await;
         deleted
     }
 
     async fn end_and_delete(&self, id: SessionId, git: Git<'_>, listed: &Listed, force: bool) -> Result<(), Fault> {
-        self.link.wish(Request::Remove(id)).await?;
+        match self.link.wish(Request::Remove(id)).await {
+            // Somebody else had that done meanwhile.
+            Ok(_) | Err(RequestError::Refused(Refusal::NotFound)) => {}
+            Err(error) => return Err(error.into()),
+        }
         self.rehearsal.step("session-deleted").await;
         match check(git, listed, force).await {
             Ok(()) => {}
