@@ -439,6 +439,22 @@ fn the_recording_goes_with_the_session_and_that_of_unknown_ones_at_the_next_star
 }
 
 #[test]
+fn a_session_deleted_while_it_is_recorded_is_no_trouble_of_the_disk() {
+    let mut quarterdeck = Quarterdeck::start();
+    let api = quarterdeck.api();
+    for _ in 0..10 {
+        let id = api.shell("while :; do echo words; sleep 0.01; done");
+        let recording = Recording::of(&quarterdeck, &id);
+        eventually("it is recorded", || recording.dir.exists().then_some(()));
+        api.remove(&id);
+    }
+    quarterdeck.stop();
+    let told = quarterdeck.log().entries();
+    let is_trouble = |entry: &&Value| entry["message"].as_str().is_some_and(|text| text.contains("cannot be recorded"));
+    assert_eq!(told.iter().find(is_trouble), None);
+}
+
+#[test]
 fn everything_is_recorded_when_the_container_ends() {
     let mut quarterdeck = Quarterdeck::start();
     let api = quarterdeck.api();

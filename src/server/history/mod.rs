@@ -66,7 +66,7 @@ impl History {
     /// Looks at what is there.
     pub async fn open(self: &Arc<Self>) {
         let opened = self.call(|history| history.with_store(|_| Ok(()))).await;
-        self.keeper.note(self.id, opened.as_ref().copied());
+        self.note(opened.as_ref().copied());
     }
 
     /// Records what has come; how many bytes that took on disk. All of it, even the
@@ -80,8 +80,15 @@ impl History {
         let done = self
             .call(move |history| history.with_store(|store| recorder::record(store, &session, limits, is_last)))
             .await;
-        self.keeper.note(self.id, done.as_ref().map(|_| ()));
+        self.note(done.as_ref().map(|_| ()));
         done
+    }
+
+    /// A session that is deleted meanwhile is no trouble, and would stay one for ever.
+    fn note(&self, outcome: Result<(), &io::Error>) {
+        if !self.is_removed.load(Ordering::Relaxed) {
+            self.keeper.note(self.id, outcome);
+        }
     }
 
     /// Fetches output from `offset` on and passes it to `done`; nothing if it can't
