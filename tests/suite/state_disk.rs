@@ -114,6 +114,32 @@ fn a_directory_that_cannot_be_made_is_told_at_the_start_and_got_over() {
     eventually("there is a file", || state.join("sessions.json").exists().then_some(()));
 }
 
+#[test]
+fn a_directory_that_is_removed_is_made_again_and_nothing_in_another_one_is_overwritten() {
+    let dir = tempfile::Builder::new().prefix("quarterdeck-").tempdir().expect("a directory");
+    let (state, moved) = (dir.path().join("state"), dir.path().join("moved"));
+    let file = state.join("sessions.json");
+    let args = ["--state-dir", &state.display().to_string(), "--history", "0"];
+    let quarterdeck = Quarterdeck::launch_in(dir, &Setup { args: &args, ..Setup::default() });
+    let wait_for = |name: &str| {
+        let is_in = || fs::read_to_string(&file).is_ok_and(|text| text.contains(name)).then_some(());
+        eventually("the file tells of it", is_in);
+    };
+    wait_for("sessions");
+    fs::remove_dir_all(&state).expect("removed");
+    quarterdeck.api().create(&json!({ "name": "after-that", "command": ["cat"] }));
+    wait_for("after-that");
+
+    fs::rename(&state, &moved).expect("moved");
+    fs::create_dir(&state).expect("another directory");
+    fs::write(&file, "of another quarterdeck").expect("a file");
+    quarterdeck.api().create(&json!({ "name": "in-its-place", "command": ["cat"] }));
+    wait_for("in-its-place");
+    let entries = fs::read_dir(&state).expect("a directory").map(|entry| entry.expect("an entry").path());
+    let texts: Vec<String> = entries.map(|path| fs::read_to_string(path).expect("text")).collect();
+    assert!(texts.iter().any(|text| text == "of another quarterdeck"), "{texts:?}");
+}
+
 fn limit_files_of_the_server(quarterdeck: &Quarterdeck, limit: &str) {
     let (server, limit) = (quarterdeck.server().to_string(), format!("--fsize={limit}"));
     let is_set = Command::new("prlimit").args(["--pid", &server, &limit]).status().expect("prlimit(1)");

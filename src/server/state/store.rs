@@ -231,8 +231,14 @@ impl Store {
 
     /// Makes the directory, and sees to it that no other quarterdeck uses it.
     fn take_possession(&mut self) -> Result<(), Trouble> {
-        if self.lock.is_some() {
-            return Ok(());
+        if let Some(held) = &self.lock {
+            if is_at(held, &self.dir) {
+                return Ok(());
+            }
+            // It was removed or mounted over. What is in its place now was not
+            // read, and is nothing to replace.
+            (self.lock, self.to_set_aside) = (None, Some("unread"));
+            tracing::warn!(dir = %self.dir.display(), "The state directory was removed or replaced; using what is in its place");
         }
         let dir = &self.dir;
         let failed = |error| Trouble::new(format!("cannot use the state directory {}", dir.display()), &error);
@@ -251,6 +257,15 @@ impl Store {
                 Ok(())
             }
         }
+    }
+}
+
+/// Whether `dir` is still the name of the open directory.
+fn is_at(open: &File, dir: &Path) -> bool {
+    match (open.metadata(), fs::metadata(dir)) {
+        (Ok(open), Ok(named)) => is_same(&open, &named),
+        (_, Err(error)) => error.kind() != io::ErrorKind::NotFound,
+        (Err(_), Ok(_)) => true,
     }
 }
 
