@@ -10,7 +10,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::observer::{Progress, Sign};
+use super::observer::{Progress, Sign, plain};
 
 /// Work that ends sooner has somebody who watches it.
 const LONG: Duration = Duration::from_secs(10);
@@ -181,7 +181,7 @@ impl Judge {
     }
 
     fn bell_text(&self) -> String {
-        if self.title.is_empty() { "Rang the bell".into() } else { format!("Rang the bell: {}", self.title) }
+        if self.title.is_empty() { "Rang the bell".into() } else { plain(&format!("Rang the bell: {}", self.title)) }
     }
 }
 
@@ -195,6 +195,7 @@ fn command_text(code: Option<i32>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::attention::NEED_MAX;
 
     fn asking() -> Judge {
         let mut judge = Judge::default();
@@ -259,6 +260,10 @@ mod tests {
         judge.heard(Sign::Bell, Instant::now());
         judge.looked(Foreground::Waits);
         assert_eq!(judge.need(), Some("Rang the bell: vim"));
+        judge.heard(Sign::Title(plain(&"😀".repeat(1000))), Instant::now());
+        judge.heard(Sign::Bell, Instant::now());
+        judge.looked(Foreground::Waits);
+        assert!(judge.need().is_some_and(|need| need.contains('😀') && need.len() <= NEED_MAX), "init takes no more");
     }
 
     #[test]
