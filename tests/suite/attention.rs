@@ -179,6 +179,16 @@ fn a_program_that_speaks_for_itself_is_believed() {
 }
 
 #[test]
+fn a_word_is_heard_beside_output_that_never_pauses() {
+    let quarterdeck = Quarterdeck::start();
+    let api = quarterdeck.api();
+    let id = api.shell(&format!("yes & read go; {BINARY} notify --needs-input 'Stop this?'; wait"));
+    api.wait_for(&id, "in full flood", |session| session["outputOffset"].as_u64() > Some(1 << 20));
+    tell(&api, &id, "go");
+    assert_eq!(wait_for_need(&api, &id), "Stop this?");
+}
+
+#[test]
 fn the_notify_socket_serves_nothing_else_and_nobody_without_a_ticket() {
     let quarterdeck = Quarterdeck::start();
     let api = quarterdeck.api();

@@ -81,7 +81,10 @@ impl Watcher {
             let output = session.output();
             tokio::pin!(output);
             output.as_mut().enable();
-            if self.read() {
+            let had_any = self.read();
+            // Also beside output that never pauses.
+            self.take_news();
+            if had_any {
                 self.tell().await;
                 tokio::time::sleep(REST).await;
                 continue;
@@ -93,7 +96,7 @@ impl Watcher {
             let alarm = self.alarm();
             tokio::select! {
                 () = output => {}
-                () = session.inbox.filled() => self.take_news(),
+                () = session.inbox.filled() => continue,
                 () = tokio::time::sleep_until(alarm.into()) => self.look(),
             }
             self.tell().await;
