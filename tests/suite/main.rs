@@ -53,4 +53,5 @@ mod torture;
 mod upgrade;
 mod worktree_errors;
 mod worktree_kills;
+mod worktree_losses;
 mod worktrees;

@@ -107,6 +107,30 @@ fn a_deletion_that_a_kill_cut_off_loses_no_work_either() {
     }
 }
 
+/// Git deletes a worktree with submodules by force only, so whether there is
+/// work in it is for the next server to see.
+#[test]
+fn what_a_session_wrote_while_it_ended_is_kept_by_the_next_server() {
+    let library = Repository::named("library");
+    let repository = Repository::new();
+    repository.git(&["submodule", "--quiet", "add", &library.arg(), "lib"]);
+    repository.git(&["commit", "--quiet", "-m", "with a submodule"]);
+    let step = "session-deleted";
+    let quarterdeck = stopping_at(&repository, step);
+    let api = quarterdeck.api();
+    let script = "trap 'echo late >late; exit 0' TERM; echo ready; while :; do sleep 0.01; done";
+    let session = api.create(&json!({ "name": "s", "branch": "b", "command": shell(script) }));
+    let id = session["id"].as_str().expect("an id");
+    api.wait_for(id, "ready", |session| session["outputOffset"].as_u64() > Some(0));
+    let place = repository.place("s");
+    repository.git_at(&place, &["submodule", "--quiet", "update", "--init"]);
+    kill_at_step(&quarterdeck, step, "DELETE", "/api/sessions/s?deleteWorktree=true", &Value::Null);
+    let kept = "The worktree of a deleted session could not be deleted and was kept; look at it, then use `git worktree \
+                remove`";
+    quarterdeck.log().wait_for_message(kept);
+    assert_eq!(fs::read_to_string(place.join("late")).expect("the file"), "late\n");
+}
+
 /// Git goes on when the server that asked is killed. The next server waits for
 /// it, or it would take back what is not there yet.
 #[test]

@@ -7,6 +7,8 @@ use serde::Serialize;
 
 use super::fault::Fault;
 use super::git::Git;
+use super::listing::Listed;
+use super::submodules;
 use crate::model::session::ExitStatus;
 use crate::server::tool::Printed;
 
@@ -60,54 +62,86 @@ impl Losses {
     }
 }
 
-/// Looks what would be lost with the worktree in which `git` runs.
+/// Looks what would be lost with this one of `all` worktrees. Those that lie in
+/// it go with it, and git's own look passes them over where they are ignored.
 ///
 /// # Errors
 /// What git says.
-pub async fn look(git: Git<'_>, path: &str) -> Result<Losses, Fault> {
+pub async fn look(git: Git<'_>, all: &[Listed], listed: &Listed) -> Result<Losses, Fault> {
+    let path = listed.path.as_str();
     let mut losses = Losses { worktree_path: path.to_owned(), ..Losses::default() };
-    let flags = ["--porcelain=v1", "-z", "--untracked-files=normal", "--ignore-submodules=none", "--no-renames"];
-    let status = git.must(&[&["status"], flags.as_slice()].concat()).await?;
-    take_changes(&mut losses, &status);
-    take_commits(&mut losses, git, "", &["HEAD", "--not", "--branches", "--tags", "--remotes"]).await?;
-    for submodule in submodules(git).await? {
-        // Its repository lies in the worktree's part of the main one and goes
-        // with it. The letter in brackets makes a pattern of the name.
-        let unpushed = ["HEAD", "--branches", "--glob=refs/stas[h]", "--not", "--remotes"];
-        let dir = format!("{path}/{submodule}");
-        take_commits(&mut losses, git.at(&dir), &format!("{submodule}: "), &unpushed).await?;
+    look_into(&mut losses, git.at(path), path, "").await?;
+    for inner in all.iter().filter(|inner| !inner.is_broken) {
+        if let Some(place) = inner.path.strip_prefix(path).and_then(|rest| rest.strip_prefix('/')) {
+            look_into(&mut losses, git.at(&inner.path), &inner.path, &format!("{place}/")).await?;
+        }
     }
     Ok(losses)
 }
 
-/// Whether there are submodules with a repository in this worktree, with which
-/// git removes it by force only.
+/// Looks what would be lost with the traces of a worktree that was removed by
+/// hand: its HEAD may be all that knows its commits.
 ///
 /// # Errors
 /// What git says.
-pub async fn has_submodules(git: Git<'_>) -> Result<bool, Fault> {
-    Ok(!submodules(git).await?.is_empty())
+pub async fn look_at_traces(git: Git<'_>, listed: &Listed) -> Result<Losses, Fault> {
+    let mut losses = Losses { worktree_path: listed.path.clone(), ..Losses::default() };
+    if let Some(head) = listed.head.as_deref().filter(|_| listed.branch.is_none()) {
+        take_commits(&mut losses, git, &[], "", &[head, "--not", "--branches", "--tags", "--remotes"]).await?;
+    }
+    Ok(losses)
 }
 
-fn take_changes(losses: &mut Losses, status: &Printed) {
+async fn look_into(losses: &mut Losses, git: Git<'_>, path: &str, place: &str) -> Result<(), Fault> {
+    let flags = ["--porcelain=v1", "-z", "--untracked-files=normal", "--ignore-submodules=none", "--no-renames"];
+    let status = git.must(&[&["status"], flags.as_slice()].concat()).await?;
+    take_changes(losses, &status, place);
+    let prefix = if place.is_empty() { String::new() } else { format!("{place}: ") };
+    take_commits(losses, git, &[], &prefix, &["HEAD", "--not", "--branches", "--tags", "--remotes"]).await?;
+    // A submodule's repository lies in the worktree's part of the main one and
+    // goes with it. The letter in brackets makes a pattern of the name.
+    let unpushed = ["HEAD", "--branches", "--glob=refs/stas[h]", "--not", "--remotes"];
+    let mut seen = Vec::new();
+    for submodule in submodules::present(git).await? {
+        let dir = format!("{path}/{submodule}");
+        seen.push(submodules::repository(git.at(&dir)).await?);
+        take_commits(losses, git.at(&dir), &[], &format!("{place}{submodule}: "), &unpushed).await?;
+    }
+    for (name, dir) in submodules::repositories(git).await? {
+        if !seen.contains(&dir) {
+            // Where its files were may be nothing any more.
+            let here = ["--git-dir=.", "--work-tree=."];
+            take_commits(losses, git.at(&dir), &here, &format!("{place}{name}: "), &unpushed).await?;
+        }
+    }
+    Ok(())
+}
+
+fn take_changes(losses: &mut Losses, status: &Printed, place: &str) {
     let text = String::from_utf8_lossy(&status.bytes);
     for entry in text.split('\0').filter(|entry| !entry.is_empty()) {
         losses.change_count += 1;
         if losses.changes.len() < NAMED_MAX {
             let (status, path) = entry.split_at_checked(3).unwrap_or(("", entry));
-            losses.changes.push(Change { status: status.trim_end().to_owned(), path: path.to_owned() });
+            losses.changes.push(Change { status: status.trim_end().to_owned(), path: format!("{place}{path}") });
         }
     }
 }
 
-async fn take_commits(losses: &mut Losses, git: Git<'_>, prefix: &str, which: &[&str]) -> Result<(), Fault> {
+async fn take_commits(
+    losses: &mut Losses,
+    git: Git<'_>,
+    before: &[&str],
+    prefix: &str,
+    which: &[&str],
+) -> Result<(), Fault> {
     let count = format!("--max-count={}", NAMED_MAX + 1);
-    let args = [&["log", "--format=%h %s", "--no-show-signature", &count], which].concat();
+    let args = [before, &["log", "--format=%h %s", "--no-show-signature", &count], which, &["--"]].concat();
     let finished = git.run(&args).await?;
     if finished.status != ExitStatus::Code(0) {
         let words = String::from_utf8_lossy(&finished.errors.bytes);
         // A branch without commits is checked out.
-        let is_empty = words.contains("bad revision 'HEAD'") || words.contains("ambiguous argument 'HEAD'");
+        let is_empty = words.contains("bad revision 'HEAD'");
         return if is_empty { Ok(()) } else { Err(git.failed(&args, &finished)) };
     }
     for line in String::from_utf8_lossy(&finished.output.bytes).lines() {
@@ -117,30 +151,6 @@ async fn take_commits(losses: &mut Losses, git: Git<'_>, prefix: &str, which: &[
         }
     }
     Ok(())
-}
-
-/// Paths of the submodules that have a repository, at any depth.
-async fn submodules(git: Git<'_>) -> Result<Vec<String>, Fault> {
-    // Looking for submodules costs several processes, and few have any.
-    if git.run(&["ls-files", "--error-unmatch", "--", ".gitmodules"]).await?.status != ExitStatus::Code(0) {
-        return Ok(Vec::new());
-    }
-    let printed = git.must(&["submodule", "status", "--recursive"]).await?;
-    if printed.is_cut {
-        return Err(Fault::TooMuch { command: "git submodule status" });
-    }
-    Ok(parse_submodules(&String::from_utf8_lossy(&printed.bytes)))
-}
-
-/// A line is a letter, the commit, the path, and maybe a description in
-/// brackets. A dash for the letter means that there is no repository yet.
-fn parse_submodules(text: &str) -> Vec<String> {
-    let path = |line: &str| {
-        let rest = line.get(1..)?.split_once(' ')?.1;
-        let end = rest.rfind(" (").filter(|_| rest.ends_with(')')).unwrap_or(rest.len());
-        Some(rest[..end].to_owned())
-    };
-    text.lines().filter(|line| !line.starts_with('-')).filter_map(path).collect()
 }
 
 #[cfg(test)]
@@ -154,17 +164,11 @@ mod tests {
             bytes.extend_from_slice(format!("?? {n}\0").as_bytes());
         }
         let mut losses = Losses::default();
-        take_changes(&mut losses, &Printed { bytes, is_cut: false });
+        take_changes(&mut losses, &Printed { bytes, is_cut: false }, "");
         assert_eq!((losses.change_count, losses.changes.len()), (33, NAMED_MAX));
         let first: Vec<_> = losses.changes.iter().take(3).map(|c| (c.status.as_str(), c.path.as_str())).collect();
         assert_eq!(first, [(" M", "a file"), ("??", "näw\nfile"), ("D", "gone")]);
         assert!(!losses.is_nothing());
         assert!(Losses::default().is_nothing());
-    }
-
-    #[test]
-    fn only_submodules_with_a_repository_count() {
-        let text = " 123 lib/a (heads/main)\n-456 lib/b\n+789 with (space) (v1)\nU000 bare\n";
-        assert_eq!(parse_submodules(text), ["lib/a", "with (space)", "bare"]);
     }
 }

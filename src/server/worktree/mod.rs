@@ -22,6 +22,7 @@ mod rebuild;
 mod recover;
 mod rehearsal;
 mod remove;
+mod submodules;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -91,7 +91,7 @@ impl Worktrees {
             if listed.is_unfinished() {
                 git.must(&["worktree", "unlock", "--", place]).await?;
             } else if !force {
-                let what_stays = what_stays(git, listed, made.as_ref()).await?;
+                let what_stays = what_stays(git, &all, listed, made.as_ref()).await?;
                 if let Some(why) = what_stays {
                     return Ok(Outcome::Kept(why));
                 }
@@ -115,7 +115,11 @@ impl Worktrees {
             let git = Git::new(&self.link, &intent.workspace);
             let all = listing::all(git).await?;
             match listing::at(&all, &place) {
-                Some(listed) => remove::remove(git, listed, force).await,
+                Some(listed) => {
+                    // What the session wrote while it ended, nobody has seen yet.
+                    remove::check(git, &all, listed, force).await?;
+                    remove::remove(git, listed, force).await
+                }
                 None => Ok(()),
             }
         };
@@ -141,6 +145,7 @@ enum Outcome {
 /// What of somebody's is in the worktree, if anything.
 async fn what_stays(
     git: Git<'_>,
+    all: &[Listed],
     listed: &Listed,
     made: Option<&(BranchName, String)>,
 ) -> Result<Option<String>, Fault> {
@@ -153,7 +158,7 @@ async fn what_stays(
     if made.is_some_and(|(_, commit)| listed.head.as_ref() != Some(commit)) {
         return Ok(Some("it has commits of its own".into()));
     }
-    let losses = losses::look(git.at(&listed.path), &listed.path).await?;
+    let losses = losses::look(git, all, listed).await?;
     let changes = losses.changes.iter().map(|change| format!("{} {}", change.status, change.path));
     let all: Vec<String> = changes.chain(losses.commits.iter().cloned()).collect();
     Ok((!losses.is_nothing()).then(|| all.join(", ")))

@@ -8,7 +8,7 @@ use super::fault::Fault;
 use super::git::Git;
 use super::intent::{Intent, Purpose};
 use super::listing::{self, Listed};
-use super::losses;
+use super::{losses, submodules};
 use crate::link::message::{Refusal, Request};
 use crate::model::id::SessionId;
 use crate::model::worktree::Worktree;
@@ -50,24 +50,30 @@ impl Worktrees {
             self.link.wish(Request::Remove(id)).await?;
             return Ok(());
         };
-        check(git, listed, force).await?;
+        check(git, &all, listed, force).await?;
         let purpose = Purpose::Delete { force };
         let intent = Intent::new(entry.record.name.clone(), workspace.clone(), purpose);
         self.intend(&intent).await?;
         self.rehearsal.step("to-be-deleted").await;
-        let deleted = self.end_and_delete(id, git, listed, force).await;
+        let deleted = self.end_and_delete(id, git, (&all, listed), force).await;
         self.forget(&intent).await;
         deleted
     }
 
-    async fn end_and_delete(&self, id: SessionId, git: Git<'_>, listed: &Listed, force: bool) -> Result<(), Fault> {
+    async fn end_and_delete(
+        &self,
+        id: SessionId,
+        git: Git<'_>,
+        (all, listed): (&[Listed], &Listed),
+        force: bool,
+    ) -> Result<(), Fault> {
         match self.link.wish(Request::Remove(id)).await {
             // Somebody else had that done meanwhile.
             Ok(_) | Err(RequestError::Refused(Refusal::NotFound)) => {}
             Err(error) => return Err(error.into()),
         }
         self.rehearsal.step("session-deleted").await;
-        match check(git, listed, force).await {
+        match check(git, all, listed, force).await {
             Ok(()) => {}
             Err(Fault::Dirty { losses, .. }) => return Err(Fault::Dirty { losses, is_session_removed: true }),
             Err(fault) => return Err(kept(listed, &fault)),
@@ -82,18 +88,19 @@ fn kept(listed: &Listed, fault: &Fault) -> Fault {
 }
 
 /// Whether nothing stands against deleting this one.
-async fn check(git: Git<'_>, listed: &Listed, force: bool) -> Result<(), Fault> {
+pub(super) async fn check(git: Git<'_>, all: &[Listed], listed: &Listed, force: bool) -> Result<(), Fault> {
     if let Some(reason) = &listed.locked {
         return Err(Fault::Locked { path: listed.path.clone(), reason: reason.clone() });
     }
-    let is_there = Path::new(&listed.path).exists();
-    if force || !is_there {
+    if force {
         return Ok(());
     }
-    if listed.is_broken {
+    let is_there = Path::new(&listed.path).exists();
+    if listed.is_broken && is_there {
         return Err(Fault::Broken { path: listed.path.clone() });
     }
-    let losses = losses::look(git.at(&listed.path), &listed.path).await?;
+    let losses =
+        if is_there { losses::look(git, all, listed).await? } else { losses::look_at_traces(git, listed).await? };
     if losses.is_nothing() { Ok(()) } else { Err(Fault::Dirty { losses: Box::new(losses), is_session_removed: false }) }
 }
 
@@ -101,7 +108,7 @@ async fn check(git: Git<'_>, listed: &Listed, force: bool) -> Result<(), Fault> 
 pub(super) async fn remove(git: Git<'_>, listed: &Listed, force: bool) -> Result<(), Fault> {
     let is_there = Path::new(&listed.path).exists();
     // Git insists on force where there are submodules, whatever is in them.
-    let by_force = force || is_there && !listed.is_broken && losses::has_submodules(git.at(&listed.path)).await?;
+    let by_force = force || is_there && !listed.is_broken && submodules::are_there(git.at(&listed.path)).await?;
     let flags: &[&str] = if by_force { &["--force"] } else { &[] };
     git.must(&[&["worktree", "remove"], flags, &["--", &listed.path]].concat()).await.map(drop)
 }
