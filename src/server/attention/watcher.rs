@@ -84,8 +84,8 @@ impl Watcher {
             let had_any = self.read();
             // Also beside output that never pauses.
             self.take_news();
+            self.tell().await;
             if had_any {
-                self.tell().await;
                 tokio::time::sleep(REST).await;
                 continue;
             }
@@ -96,10 +96,9 @@ impl Watcher {
             let alarm = self.alarm();
             tokio::select! {
                 () = output => {}
-                () = session.inbox.filled() => continue,
+                () = session.inbox.filled() => {}
                 () = tokio::time::sleep_until(alarm.into()) => self.look(),
             }
-            self.tell().await;
         }
     }
 
