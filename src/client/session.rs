@@ -19,6 +19,8 @@ pub struct Session {
     pub branch: Option<String>,
     #[serde(default)]
     pub pty_pid: Option<u32>,
+    #[serde(default)]
+    pub started_at: Option<String>,
     pub last_activity: String,
     #[serde(default)]
     pub exit_code: Option<u8>,

@@ -101,7 +101,8 @@ impl Attachment {
         let (tell, events) = unbounded_channel();
         let sizes = Sizes::new(commands.clone(), wanted.role == Role::Whole);
         let start = Value::from(if wanted.from == From::Live { "live" } else { "oldest" });
-        let wire = Wire { path, id: session.id, start, is_ending: false, queue: Queue::default() };
+        let started_at = session.started_at;
+        let wire = Wire { path, id: session.id, start, is_ending: false, started_at, queue: Queue::default() };
         tokio::spawn(wire.run(asked, tell));
         Ok(Self {
             role: wanted.role,

@@ -98,19 +98,20 @@ pub async fn to(api: &Api, session: Session, wanted: Wanted) -> Result<Exit, Fai
     drop(attachment);
     let tell = |what: &str| {
         if !matches!(role, Role::Reader { .. }) && io::stdout().is_terminal() {
-            output::note(&format!("{}[{name}: {what}]\n", if at_line_start { "" } else { "\n" }));
+            output::note(&format!("{}{what}\n", if at_line_start { "" } else { "\n" }));
         }
     };
     match end {
         End::Detached => {
-            tell("detached");
+            // Below the cursor may be what the program showed there.
+            tell(&format!("\x1b[J[{name}: detached]"));
             Ok(Exit::Success)
         }
         End::Exited { .. } if matches!(role, Role::Reader { .. }) => Ok(Exit::Success),
         End::Exited { code, signal } => {
             match &signal {
-                Some(signal) => tell(&format!("ended by {signal}")),
-                None => tell(&format!("ended with code {}", code.unwrap_or(0))),
+                Some(signal) => tell(&format!("[{name}: ended by {signal}]")),
+                None => tell(&format!("[{name}: ended with code {}]", code.unwrap_or(0))),
             }
             Ok(Exit::Main(exit_code(code, signal.as_deref())))
         }

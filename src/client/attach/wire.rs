@@ -77,6 +77,9 @@ pub struct Wire {
     pub start: Value,
     /// Whether the server said that the container ends.
     pub is_ending: bool,
+    /// When the session's program started: another start is another life, and
+    /// after a restart of the container its bytes may count differently.
+    pub started_at: Option<String>,
     /// What waits to be typed.
     pub queue: Queue,
 }
@@ -235,6 +238,11 @@ impl Wire {
         if kind == "server.shutdown" {
             self.is_ending = true;
         }
+        if kind == "session.list" && self.is_another_life(&message) {
+            let failure = Failure::new("The session was started again while quarterdeck was away");
+            let _ = events.send(Event::Over(failure.suggest("Attach to it anew.")));
+            return Err(Loss::Final);
+        }
         if message["sessionId"].as_str() != Some(&self.id) {
             return Ok(());
         }
@@ -271,6 +279,16 @@ impl Wire {
             _ => return Ok(()),
         };
         events.send(event).map_err(|_| Loss::Final)
+    }
+}
+
+impl Wire {
+    fn is_another_life(&self, list: &Value) -> bool {
+        let mut sessions = list["sessions"].as_array().into_iter().flatten();
+        let ours = sessions.find(|session| session["id"].as_str() == Some(&self.id));
+        let started_at = ours.and_then(|session| session["startedAt"].as_str());
+        // One that has ended has no start, and tells its end by itself.
+        started_at.is_some() && self.started_at.as_deref() != started_at
     }
 }
 
