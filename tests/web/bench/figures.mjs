@@ -4,13 +4,16 @@ export function row(name, value) {
   console.log(`| ${name} | ${value} |`);
 }
 
-/** Rows for the usual percentiles of samples of the probe. */
+/** Rows of the times from an event to the paint, from samples of the probe. */
 export function percentiles(name, samples) {
-  for (const [part, words] of [['painted', ''], ['shown', ' and handed to the screen']]) {
-    const sorted = samples.map((sample) => sample[part]).toSorted((a, b) => a - b);
-    for (const [label, share] of [['p50', 0.5], ['p99', 0.99], ['worst', 1]]) {
-      const value = sorted[Math.min(Math.floor(sorted.length * share), sorted.length - 1)];
-      row(`${name}${words}, ${label}`, `${value.toFixed(1)} ms`);
-    }
-  }
+  quantile(`${name}, p50`, samples, 'painted', 0.5);
+  quantile(`${name}, p99`, samples, 'painted', 0.99);
+  quantile(`${name}, worst`, samples, 'painted', 1);
+  quantile(`${name} and on the screen, p99`, samples, 'shown', 0.99);
+}
+
+/** A row with the value of `part` below which so much of the samples lie. */
+export function quantile(name, samples, part, share) {
+  const sorted = samples.map((sample) => sample[part]).toSorted((a, b) => a - b);
+  row(name, `${sorted[Math.min(Math.floor(sorted.length * share), sorted.length - 1)].toFixed(1)} ms`);
 }

@@ -2,7 +2,11 @@
 //
 // The clock starts at the event's own time, which the browser's process stamps before the page's process hears of it, so
 // time in queues counts. The browser itself says when it painted and when the frame was handed to the screen (Element
-// Timing): a mark goes into the page in the same frame as what is waited for. Nothing here asks for a frame of its own.
+// Timing): a mark goes into the page in the same frame as what is waited for.
+//
+//   painted  the page is done with the frame: scripts, style, layout, paint
+//   worked   the same without the wait between the event's handlers and the display's next tick, when the frame begins
+//   shown    the frame was rastered and handed to the screen
 
 /** Runs in the page before its own scripts. */
 export function installProbe() {
@@ -47,16 +51,27 @@ export function installProbe() {
   };
 
   let measured;
-  /** Waits for the next event of this type, then for the paint that fulfils the criterion; the milliseconds from the event are the result. */
-  const arm = (type, [criterion, parameter]) => {
+  /**
+   * Waits for the next event of this type, then for the paint that fulfils the criterion; milliseconds from the event are
+   * the result. `ticks`: whether to tell the wait for the tick apart. That asks for a frame, so only where the event by
+   * itself leads to one.
+   */
+  const arm = (type, [criterion, parameter], ticks) => {
     const isThere = criteria[criterion](parameter);
     measured = new Promise((resolve) => {
       const begin = ({ timeStamp }) => {
+        let handled, frame;
+        if (ticks) {
+          // Before all other work that is put off.
+          void scheduler.postTask(() => (handled = performance.now()), { priority: 'user-blocking' });
+          requestAnimationFrame(() => (frame = performance.now()));
+        }
         const observer = new MutationObserver(async (records) => {
           if (!isThere(records)) return;
           observer.disconnect();
           const { paintTime, presentationTime } = await paint();
-          resolve({ painted: paintTime - timeStamp, shown: presentationTime - timeStamp });
+          const painted = paintTime - timeStamp;
+          resolve({ painted, worked: painted - Math.max(0, frame - handled), shown: presentationTime - timeStamp });
         });
         observer.observe(document.querySelector('main'), { childList: true, characterData: true, subtree: true });
       };

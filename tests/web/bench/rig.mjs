@@ -35,9 +35,9 @@ class Bench {
     this.ids = ids;
   }
 
-  /** Milliseconds from the event of this type that `act` makes to the frame that fulfils the criterion. */
-  async measure(type, criterion, act) {
-    await this.page.evaluate(([t, c]) => window.__probe.arm(t, c), [type, criterion]);
+  /** What the probe measures, from the event of this type that `act` makes to the frame that fulfils the criterion. */
+  async measure(type, criterion, act, ticks = false) {
+    await this.page.evaluate((parameters) => window.__probe.arm(...parameters), [type, criterion, ticks]);
     await act();
     return this.page.evaluate(() => window.__probe.result());
   }

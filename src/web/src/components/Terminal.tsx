@@ -46,7 +46,7 @@ export function Terminal({ session, active, searching, onSearch, onSearchClose, 
       id={panelId(session.id)}
       aria-labelledby={tabId(session.id)}
       hidden={!active}
-      className={active ? 'absolute inset-0 flex flex-col' : ''}
+      className={active ? 'absolute inset-0 flex flex-col contain-strict' : ''}
     >
       {active && searching && <SearchBar sessionId={session.id} onClose={onSearchClose} />}
       <div ref={host} className="min-h-0 flex-1 overflow-hidden bg-terminal py-1 pl-2" />

@@ -7,6 +7,9 @@ export function useTitle(): void {
   const name = sessions.find((session) => session.id === activeId)?.name;
   const count = unseen.filter((id) => sessions.some((session) => session.id === id)).length;
   useEffect(() => {
-    document.title = `${count > 0 ? `(${count}) ` : ''}${name ? `${name} · ` : ''}quarterdeck`;
+    const title = `${count > 0 ? `(${count}) ` : ''}${name ? `${name} · ` : ''}quarterdeck`;
+    // Telling the browser takes a millisecond, which a switch of tabs need not wait for.
+    const timer = setTimeout(() => (document.title = title));
+    return () => clearTimeout(timer);
   }, [name, count]);
 }
