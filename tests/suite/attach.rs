@@ -208,6 +208,23 @@ fn a_server_that_stays_away_is_told_and_waited_for() {
 }
 
 #[test]
+fn another_life_of_the_session_is_not_taken_for_the_same() {
+    let quarterdeck = Quarterdeck::start();
+    let id = bash(&quarterdeck);
+    let mut seat = Seat::attach(&quarterdeck, &["shell"]);
+    seat.terminal.wait_for("ready> ");
+    seat.signal(Signal::SIGSTOP);
+    seat.wait_for_stop();
+    quarterdeck.kill_server();
+    assert!(quarterdeck.command(&["kill", "-s", "KILL", "shell"]).status.success());
+    quarterdeck.api().wait_for_exit(&id);
+    assert!(quarterdeck.command(&["resume", "shell"]).status.success());
+    seat.signal(Signal::SIGCONT);
+    seat.terminal.wait_for("The session was started again while quarterdeck was away");
+    seat.ends_with(1);
+}
+
+#[test]
 fn any_end_puts_the_terminal_back() {
     let quarterdeck = Quarterdeck::start();
     let id = quarterdeck.api().shell(EDITOR);

@@ -280,15 +280,13 @@ impl Wire {
         };
         events.send(event).map_err(|_| Loss::Final)
     }
-}
 
-impl Wire {
+    /// Of one that has ended there is no start; it tells its end by itself.
     fn is_another_life(&self, list: &Value) -> bool {
         let mut sessions = list["sessions"].as_array().into_iter().flatten();
         let ours = sessions.find(|session| session["id"].as_str() == Some(&self.id));
-        let started_at = ours.and_then(|session| session["startedAt"].as_str());
-        // One that has ended has no start, and tells its end by itself.
-        started_at.is_some() && self.started_at.as_deref() != started_at
+        let now = ours.and_then(|session| session["startedAt"].as_str());
+        self.started_at.as_deref().zip(now).is_some_and(|(known, now)| known != now)
     }
 }
 
