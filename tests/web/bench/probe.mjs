@@ -5,7 +5,7 @@
 // Timing): a mark goes into the page in the same frame as what is waited for.
 //
 //   painted  the page is done with the frame: scripts, style, layout, paint
-//   worked   the same without the wait between the event's handlers and the display's next tick, when the frame begins
+//   worked   the same without the wait from the change of the page to the display's next tick, when the frame begins
 //   shown    the frame was rastered and handed to the screen
 
 /** Runs in the page before its own scripts. */
@@ -51,27 +51,21 @@ export function installProbe() {
   };
 
   let measured;
-  /**
-   * Waits for the next event of this type, then for the paint that fulfils the criterion; milliseconds from the event are
-   * the result. `ticks`: whether to tell the wait for the tick apart. That asks for a frame, so only where the event by
-   * itself leads to one.
-   */
-  const arm = (type, [criterion, parameter], ticks) => {
+  /** Waits for the next event of this type, then for the paint that fulfils the criterion; milliseconds from the event are the result. */
+  const arm = (type, [criterion, parameter]) => {
     const isThere = criteria[criterion](parameter);
     measured = new Promise((resolve) => {
       const begin = ({ timeStamp }) => {
-        let handled, frame;
-        if (ticks) {
-          // Before all other work that is put off.
-          void scheduler.postTask(() => (handled = performance.now()), { priority: 'user-blocking' });
-          requestAnimationFrame(() => (frame = performance.now()));
-        }
         const observer = new MutationObserver(async (records) => {
           if (!isThere(records)) return;
           observer.disconnect();
+          const changed = performance.now();
+          let frame = Infinity;
+          requestAnimationFrame(() => (frame = performance.now()));
           const { paintTime, presentationTime } = await paint();
-          const painted = paintTime - timeStamp;
-          resolve({ painted, worked: painted - Math.max(0, frame - handled), shown: presentationTime - timeStamp });
+          // What changed within a frame was painted before the next one.
+          const wait = frame < paintTime ? frame - changed : 0;
+          resolve({ painted: paintTime - timeStamp, worked: paintTime - timeStamp - wait, shown: presentationTime - timeStamp });
         });
         observer.observe(document.querySelector('main'), { childList: true, characterData: true, subtree: true });
       };

@@ -36,8 +36,8 @@ class Bench {
   }
 
   /** What the probe measures, from the event of this type that `act` makes to the frame that fulfils the criterion. */
-  async measure(type, criterion, act, ticks = false) {
-    await this.page.evaluate((parameters) => window.__probe.arm(...parameters), [type, criterion, ticks]);
+  async measure(type, criterion, act) {
+    await this.page.evaluate((parameters) => window.__probe.arm(...parameters), [type, criterion]);
     await act();
     return this.page.evaluate(() => window.__probe.result());
   }
