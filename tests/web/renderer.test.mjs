@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { openBrowser } from './support/browser.mjs';
 import { startQuarterdeck } from './support/quarterdeck.mjs';
+import { until } from './support/until.mjs';
 
 let server;
 let deck;
@@ -45,6 +46,17 @@ test('a hidden terminal is not drawn, and its first frame on show has what was p
     return document.querySelector(`[id="panel-${id}"] .xterm-rows`).textContent;
   }, ids.other);
   assert.match(shown, /unseen-3/);
+});
+
+test('the cursor blinks, and the page does not work for it in between', async () => {
+  await deck.page.keyboard.type('x');
+  const cursor = deck.page.locator('[role=tabpanel]:not([hidden]) .xterm-cursor-blink');
+  const colour = () => cursor.evaluate((element) => getComputedStyle(element).backgroundColor);
+  const first = await colour();
+  await until('the cursor to look otherwise', async () => (await colour()) !== first);
+  await until('the cursor to look as before', async () => (await colour()) === first);
+  const running = () => document.getAnimations().filter((animation) => animation.playState === 'running').length;
+  assert.equal(await deck.page.evaluate(running), 0);
 });
 
 test('with one, WebGL draws the terminals that were on show, and no others', async () => {

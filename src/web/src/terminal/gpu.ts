@@ -55,6 +55,10 @@ export class GpuRenderer {
     private readonly lost: () => void,
   ) {}
 
+  get draws(): boolean {
+    return this.addon !== null;
+  }
+
   /** For a terminal that comes on show. Says whether it is drawn in another way from now on. */
   enable(): boolean {
     if (this.addon) this.cameLast();

@@ -1,14 +1,19 @@
 /**
  * What xterm does not offer in its interface and a fast page needs. It reaches
- * into the pinned version; where a part is not found, xterm does the same a
- * little later by itself.
+ * into the pinned version; where a part is not found, xterm does the same in
+ * its own way.
  */
 
 import type { Terminal } from '@xterm/xterm';
+import type { DrawRate } from './drawRate';
 
-interface RenderService {
-  _handleIntersectionChange?(entry: { isIntersecting: boolean; intersectionRatio: number }): void;
-  readonly _renderDebouncer?: { _innerRefresh?(): void };
+export interface RenderService {
+  _isPaused: boolean;
+  readonly _renderer: { readonly value?: { renderRows(start: number, end: number): void } };
+  readonly _renderDebouncer: { refresh(start: number, end: number, rows: number): void; _innerRefresh(): void };
+  _handleIntersectionChange(entry: { isIntersecting: boolean; intersectionRatio: number }): void;
+  refreshRows(start: number, end: number): void;
+  handleBlur(): void;
 }
 
 interface SelectionService {
@@ -16,12 +21,15 @@ interface SelectionService {
   refresh(byMouse?: boolean): void;
 }
 
-interface Internals {
-  readonly _core?: {
-    readonly _writeBuffer?: { handleUserInput?(): void };
-    readonly _renderService?: RenderService;
-    readonly _selectionService?: SelectionService;
-  };
+interface Core {
+  readonly _writeBuffer?: { handleUserInput?(): void };
+  /** Once the terminal is open. */
+  readonly _renderService?: RenderService;
+  readonly _selectionService?: SelectionService;
+}
+
+function coreOf(terminal: Terminal): Core {
+  return (terminal as { _core?: Core })._core ?? {};
 }
 
 /**
@@ -30,7 +38,7 @@ interface Internals {
  * behind input, and which hidden pages run once a second.
  */
 export function parseAtOnce(terminal: Terminal): void {
-  (terminal as Internals)._core?._writeBuffer?.handleUserInput?.();
+  coreOf(terminal)._writeBuffer?.handleUserInput?.();
 }
 
 /**
@@ -38,29 +46,53 @@ export function parseAtOnce(terminal: Terminal): void {
  * IntersectionObserver, that is after a frame with what it showed long ago.
  */
 export function drawNow(terminal: Terminal): void {
-  const service = (terminal as Internals)._core?._renderService;
-  service?._handleIntersectionChange?.({ isIntersecting: true, intersectionRatio: 1 });
-  service?._renderDebouncer?._innerRefresh?.();
+  const service = coreOf(terminal)._renderService;
+  service?._handleIntersectionChange({ isIntersecting: true, intersectionRatio: 1 });
+  service?._renderDebouncer._innerRefresh();
 }
 
 /** Stops drawing a terminal that goes off show, not only when the observer tells of it. */
 export function stopDrawing(terminal: Terminal): void {
-  (terminal as Internals)._core?._renderService?._handleIntersectionChange?.({ isIntersecting: false, intersectionRatio: 0 });
+  coreOf(terminal)._renderService?._handleIntersectionChange({ isIntersecting: false, intersectionRatio: 0 });
+}
+
+/** Leaves out drawing that nobody sees; call it once the terminal is open. */
+export function spareDrawing(terminal: Terminal, rate: DrawRate): void {
+  const { _renderService, _selectionService } = coreOf(terminal);
+  if (_selectionService) skipEmptySelections(_selectionService);
+  if (!_renderService) return;
+  skipHiddenBlur(_renderService, () => terminal.rows);
+  rate.limit(_renderService);
 }
 
 /**
  * With every line that scrolls xterm draws the selection anew, and with it all
- * rows, in hidden terminals too; also where nothing is selected. Call it once
- * the terminal is open.
+ * rows, in hidden terminals too; also where nothing is selected.
  */
-export function skipEmptySelections(terminal: Terminal): void {
-  const service = (terminal as Internals)._core?._selectionService;
-  if (!service) return;
+export function skipEmptySelections(service: SelectionService): void {
   const refresh = service.refresh.bind(service);
   let drawn = false;
   service.refresh = (byMouse) => {
     if (!service.hasSelection && !drawn) return;
     drawn = service.hasSelection;
     refresh(byMouse);
+  };
+}
+
+/** A terminal that loses the focus because another one comes on show draws all rows for its cursor. */
+export function skipHiddenBlur(service: RenderService, rows: () => number): void {
+  const blur = service.handleBlur.bind(service);
+  service.handleBlur = () => {
+    const renderer = service._renderer.value;
+    if (!service._isPaused || !renderer) return blur();
+    renderer.renderRows = () => {};
+    try {
+      blur();
+    } finally {
+      // Its own property hides the one of its class.
+      Reflect.deleteProperty(renderer, 'renderRows');
+    }
+    // Noted for when it comes on show.
+    service.refreshRows(0, rows() - 1);
   };
 }

@@ -13,10 +13,12 @@ import { WebLinksAddon } from '@xterm/addon-web-links';
 import { type ITerminalOptions, Terminal } from '@xterm/xterm';
 import type { ScreenHooks } from '../net/screenHost';
 import type { StreamSink } from '../net/sessionStream';
+import { Blink } from './blink';
+import { DrawRate } from './drawRate';
 import { fixEraseAbove } from './eraseFix';
 import type { Feed } from './feed';
 import { GpuRenderer, loadGpuRenderer } from './gpu';
-import { drawNow, parseAtOnce, skipEmptySelections, stopDrawing } from './internals';
+import { drawNow, parseAtOnce, spareDrawing, stopDrawing } from './internals';
 import type { Look } from './look';
 import { takePastes } from './paste';
 import { isFocusReport, muteHistory } from './replies';
@@ -33,10 +35,13 @@ export class Screen implements StreamSink {
   readonly search = new SearchAddon();
   private readonly fitter = new FitAddon();
   private readonly gpu: GpuRenderer;
+  private readonly drawRate: DrawRate;
   private readonly sizeWatch = new ResizeObserver(() => this.fit());
   private readonly encoder = new TextEncoder();
   private readonly sizing: Sizing;
   private readonly feed: Feed;
+  private readonly blink = new Blink(this.element.style);
+  private blinks: boolean;
   private fontSize: number;
   private visible = false;
 
@@ -51,6 +56,7 @@ export class Screen implements StreamSink {
     });
     this.element.className = 'terminal-screen';
     this.fontSize = look.fontSize;
+    this.blinks = !look.reducedMotion;
     this.sizing = new Sizing({
       room: () => this.room(),
       adapt: (size, foreign) => this.adapt(size, foreign),
@@ -65,6 +71,7 @@ export class Screen implements StreamSink {
       ...optionsOf(look),
     });
     this.gpu = new GpuRenderer(this.terminal, () => this.fit());
+    this.drawRate = new DrawRate(this.terminal, () => this.gpu.draws);
     this.terminal.loadAddon(this.fitter);
     this.terminal.loadAddon(this.search);
     this.terminal.loadAddon(new WebLinksAddon((_event, uri) => window.open(uri, '_blank', 'noopener,noreferrer')));
@@ -78,7 +85,10 @@ export class Screen implements StreamSink {
       this.sizing.claim();
       hooks.paste(pasted);
     });
-    this.terminal.onKey(() => this.sizing.claim());
+    this.terminal.onKey(() => {
+      this.sizing.claim();
+      this.startBlinking();
+    });
     this.element.addEventListener('pointerdown', () => this.sizing.claim());
     this.terminal.onData((data) => this.typed(data));
     this.terminal.onBinary((data) => hooks.input(Uint8Array.from(data, (char) => char.charCodeAt(0))));
@@ -93,8 +103,10 @@ export class Screen implements StreamSink {
     // Before fitting: a cell's width depends on who draws it.
     this.gpu.enable();
     // Before anything measures: the browser then lays out these rows and not also those of long ago.
+    this.drawRate.allow();
     drawNow(this.terminal);
     this.turns.holdUntilDrawn();
+    this.startBlinking();
     if (document.hasFocus()) this.sizing.claim();
     // Fits it too, in this frame and when all of the page has its place.
     this.sizeWatch.observe(this.element);
@@ -104,7 +116,7 @@ export class Screen implements StreamSink {
   private open(): void {
     this.terminal.open(this.element);
     this.terminal.textarea?.addEventListener('focus', () => this.sizing.claim());
-    skipEmptySelections(this.terminal);
+    spareDrawing(this.terminal, this.drawRate);
   }
 
   private gpuLoaded(): void {
@@ -114,6 +126,8 @@ export class Screen implements StreamSink {
   /** Takes on another look; the size of the letters decides how many fit. */
   wear(look: Look): void {
     this.fontSize = look.fontSize;
+    this.blinks = !look.reducedMotion;
+    if (this.visible) this.startBlinking();
     Object.assign(this.terminal.options, optionsOf(look));
     this.fit();
   }
@@ -121,6 +135,7 @@ export class Screen implements StreamSink {
   hide(): void {
     this.visible = this.feed.onShow = false;
     stopDrawing(this.terminal);
+    this.blink.stop();
     this.sizing.stop();
     this.sizeWatch.disconnect();
   }
@@ -224,6 +239,11 @@ export class Screen implements StreamSink {
       const held = this.fitter.proposeDimensions();
       if (held && held.cols >= cols && held.rows >= rows) return;
     }
+  }
+
+  private startBlinking(): void {
+    if (this.blinks) this.blink.start();
+    else this.blink.stop();
   }
 
   private setFont(size: number): void {
