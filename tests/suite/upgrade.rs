@@ -21,7 +21,7 @@ struct Installed {
 impl Installed {
     fn new() -> Self {
         let this = Self { dir: tempfile::tempdir().expect("a directory") };
-        fs::copy(BINARY, this.path()).expect("a copy");
+        copy_of_binary(&this.path());
         this
     }
 
@@ -70,7 +70,7 @@ fn a_new_binary_serves_after_usr2_and_sessions_go_on() {
     let (quarterdeck, mut client, id) = installed.start();
     let (old, before) = (file_of(quarterdeck.init), quarterdeck.server());
     let copy = installed.dir.path().join("new");
-    fs::copy(BINARY, &copy).expect("a copy");
+    copy_of_binary(&copy);
     installed.replace_by(&copy);
     let new = fs::metadata(installed.path()).expect("the new one").ino();
     assert_ne!(old, new);
@@ -100,6 +100,13 @@ fn a_server_is_started_again_although_its_binary_was_deleted() {
     echoes(&mut client, &id, "again");
 }
 
+/// Makes a copy that can be executed: a test beside this one may just have forked with the copy still open for writing
+/// (`ETXTBSY` in `execve(2)`).
+fn copy_of_binary(path: &Path) {
+    fs::copy(BINARY, path).expect("a copy");
+    eventually("nobody holds the copy open", || Command::new(path).arg("--version").output().ok());
+}
+
 /// SIGUSR2 finds something that can't serve: the present server goes on, so
 /// that not even a connection is lost.
 #[track_caller]
@@ -125,7 +132,7 @@ fn is_refused(prepare: impl Fn(&Installed), reasons: &[&str]) {
     assert_eq!(quarterdeck.api().get("/api/health").json_of(200)["serverRestarts"], json!(0));
     // And a good one is taken afterwards.
     let copy = installed.dir.path().join("good");
-    fs::copy(BINARY, &copy).expect("a copy");
+    copy_of_binary(&copy);
     installed.replace_by(&copy);
     quarterdeck.signal(Signal::SIGUSR2);
     client.wait_until_lost();
