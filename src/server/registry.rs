@@ -245,6 +245,7 @@ impl Registry {
     pub async fn open_histories(&self, are_all: bool) {
         let Some(keeper) = &self.keeper else { return };
         let now = self.now();
+        keeper.take_place();
         if are_all {
             keeper.forget_others(now.sessions.iter().map(|entry| entry.record.id).collect());
         }

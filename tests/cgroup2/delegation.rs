@@ -43,13 +43,12 @@ fn init_moves_into_a_leaf_and_the_figures_stay_the_container_s() {
     is_divided(&group, &quarterdeck);
     let id = quarterdeck.api().shell("read line");
     // A thread counts as well, and the server has some for the disk.
-    let threads: u32 = status(quarterdeck.server(), "Threads").parse().expect("a number");
-    let all = 2 + threads;
+    let all = || 2 + status(quarterdeck.server(), "Threads").parse::<u32>().expect("a number");
     let state = eventually("the session is counted", || {
         let state = quarterdeck.api().get("/api/resources").json_of(200);
-        (state["pidsCurrent"] == json!(all)).then_some(state)
+        (state["pidsCurrent"] == json!(all())).then_some(state)
     });
-    assert_eq!(file(group.dir(), "pids.current"), all.to_string(), "init, server and the leader of {id}");
+    assert_eq!(file(group.dir(), "pids.current"), all().to_string(), "init, server and the leader of {id}");
     assert_eq!((&state["source"], &state["memoryLimitBytes"]), (&json!("cgroup2"), &json!(LIMIT)), "{state}");
     assert_eq!(warnings(&quarterdeck), [json!(null); 0]);
 }

@@ -119,6 +119,14 @@ impl Keeper {
         Ok(())
     }
 
+    /// Takes the folder now, while there are descriptors and room for it. What
+    /// stands against that is told when there is something to record.
+    pub fn take_place(self: &Arc<Self>) {
+        let keeper = Arc::clone(self);
+        let taken = self.run(move || drop(keeper.own()));
+        drop(taken);
+    }
+
     /// Removes the history of all sessions but these.
     pub fn forget_others(self: &Arc<Self>, known: HashSet<SessionId>) {
         let keeper = Arc::clone(self);
