@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::ledger::Promise;
+use crate::support::eventually;
+use crate::support::process::descriptors;
 use crate::who;
 use crate::world::World;
 
@@ -32,6 +34,11 @@ fn sizes(world: &World) -> Option<Rest> {
 /// What they have with no session and no connection. Connections close a moment
 /// after their clients are gone, so the least of some looks counts.
 pub fn at_rest(world: &World) -> Rest {
+    // The history's folder is the last that a server opens when it starts.
+    eventually("the server is up", || {
+        let names = descriptors(world.rig.server()?);
+        names.values().any(|name| name.ends_with("history")).then_some(())
+    });
     let looks = (0..20).filter_map(|_| {
         std::thread::sleep(Duration::from_millis(10));
         sizes(world)
@@ -87,8 +94,7 @@ pub fn compare(world: &World, rest: Rest, patience: Duration) {
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    let names = |pid| crate::support::process::descriptors(pid);
-    let (init, server) = (names(world.rig.init), world.rig.server().map(names));
+    let (init, server) = (descriptors(world.rig.init), world.rig.server().map(descriptors));
     let evidence =
         format!("all sessions are gone, descriptors are not: {last:?}, before {rest:?}: {init:?}, {server:?}");
     world.ledger.broken(Promise::GrowsNot, &evidence);
