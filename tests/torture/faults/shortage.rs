@@ -134,6 +134,8 @@ pub fn fill(world: &World, name: &str) -> Outcome {
     let killed = server::kill(world);
     world.ledger.pause(Duration::from_millis(1500));
     let more = write_until_full(&mut file);
+    // What is removed takes its room for as long as somebody has it open.
+    drop(file);
     let _ = fs::remove_file(&path);
     let more = more.map_err(failed)?;
     if more > 0 {
