@@ -1,5 +1,9 @@
 //! Work that may have to wait for a disk, off the server's one thread.
 
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -31,4 +35,19 @@ fn take_up(work: &Mutex<Option<impl FnOnce()>>) {
     if let Some(work) = work {
         work();
     }
+}
+
+/// Makes a file that only we may read, down to the disk, in the place of one
+/// that was left half written.
+///
+/// # Errors
+/// What removing, creating, writing or `fsync(2)` returns.
+pub fn write_through(path: &Path, text: &[u8]) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text)?;
+    file.sync_all()
 }

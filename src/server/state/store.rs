@@ -5,7 +5,7 @@
 //! can't be understood is first given another name.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,7 @@ use rustix::fs::FlockOperation;
 use super::content::{self, Content, Saved};
 use crate::logging::{iso_time, unix_millis};
 use crate::model::id::SessionId;
+use crate::server::disk::write_through;
 use crate::server::history;
 
 const NAME: &str = "sessions.json";
@@ -284,15 +285,4 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let mut text = Vec::new();
     file.take(SIZE_MAX).read_to_end(&mut text)?;
     Ok(Some(text))
-}
-
-/// Makes a file that only we may read, down to the disk.
-fn write_through(path: &Path, text: &[u8]) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text)?;
-    file.sync_all()
 }

@@ -1,9 +1,9 @@
 //! Small files that say what is about to be done with a worktree.
 
 use std::ffi::OsStr;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{MutexGuard, PoisonError};
 
@@ -14,7 +14,7 @@ use super::Worktrees;
 use super::fault::Fault;
 use crate::model::id::{SessionId, SessionName};
 use crate::model::worktree::{BranchName, Worktree};
-use crate::server::disk;
+use crate::server::disk::{self, write_through};
 
 /// How the name of a file ends that is not whole yet.
 const HALF_WRITTEN: &str = "new";
@@ -174,16 +174,6 @@ fn write(dir: &Path, path: &Path, text: &[u8]) -> io::Result<()> {
     sync(dir)?;
     // The directory itself may be new.
     dir.parent().map_or(Ok(()), sync)
-}
-
-fn write_through(path: &Path, text: &[u8]) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text)?;
-    file.sync_all()
 }
 
 /// Some file systems have no such thing for a directory, `fsync(2)`.
