@@ -11,13 +11,15 @@ fn list(api: &Api, id: &str) -> Value {
     api.get(&format!("/api/sessions/{id}/processes")).json_of(200)
 }
 
-/// Asks until the list has so many, among them these command lines: between
-/// fork and exec a process has its parent's.
+/// Asks until the list has so many, among them these command lines, asleep:
+/// between fork and exec a process has its parent's, and then it runs a moment.
 #[track_caller]
 fn list_of(api: &Api, id: &str, count: u64, commands: &[&str]) -> Vec<Value> {
     let answer = eventually(&format!("{count} processes are told of, with {commands:?}"), || {
         let answer = list(api, id);
-        let has = |command: &&str| list_in(&answer).iter().any(|process| process["command"] == **command);
+        let has = |command: &&str| {
+            list_in(&answer).iter().any(|process| process["command"] == **command && process["state"] == "sleeping")
+        };
         (answer["count"] == json!(count) && commands.iter().all(has)).then_some(answer)
     });
     assert_eq!(answer["truncated"], json!(false));
