@@ -245,6 +245,9 @@ fn a_killed_server_leaves_what_the_next_one_continues_exactly() {
             eventually("that much is recorded", || (echo.recording.end() >= due.saturating_sub(3)).then_some(()));
         }
         quarterdeck.kill_server();
+        // The next round's output must not push out of the ring what nobody has recorded yet.
+        let least = (echo.output.len() as u64).saturating_sub(60_000);
+        eventually("the next server has caught up", || (echo.recording.end() >= least).then_some(()));
     }
     echo.say(b"end");
     echo.recording.wait_for_end(echo.output.len() as u64);

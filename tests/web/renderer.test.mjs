@@ -52,11 +52,16 @@ test('the cursor blinks, and the page does not work for it in between', async ()
   await deck.page.keyboard.type('x');
   const cursor = deck.page.locator('[role=tabpanel]:not([hidden]) .xterm-cursor-blink');
   const colour = () => cursor.evaluate((element) => getComputedStyle(element).backgroundColor);
-  const first = await colour();
-  await until('the cursor to look otherwise', async () => (await colour()) !== first);
-  await until('the cursor to look as before', async () => (await colour()) === first);
+  const unseen = 'rgba(0, 0, 0, 0)';
+  // An element that is being drawn anew has no colour at all.
+  const isLit = async () => ![unseen, ''].includes(await colour());
+  const isDark = async () => (await colour()) === unseen;
+  for (let round = 0; round < 2; round++) {
+    await until('the cursor to be seen', isLit);
+    await until('the cursor not to be seen', isDark);
+  }
   const running = () => document.getAnimations().filter((animation) => animation.playState === 'running').length;
-  assert.equal(await deck.page.evaluate(running), 0);
+  await until('the scroll bar to have faded, and nothing else to move', async () => (await deck.page.evaluate(running)) === 0);
 });
 
 test('with one, WebGL draws the terminals that were on show, and no others', async () => {

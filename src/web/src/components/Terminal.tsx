@@ -143,14 +143,22 @@ function DownloadButton({ session }: { session: Session }) {
 function EndedBar({ session }: { session: Session }) {
   const { actions, screens } = useApp();
   const [busy, setBusy] = useState(false);
+  const bar = useRef<HTMLDivElement>(null);
+  // The button goes with the bar; the keyboard goes on in the terminal. At once, or keys that are pressed now get lost.
+  useLayoutEffect(() => {
+    const element = bar.current;
+    return () => {
+      if (element?.contains(document.activeElement)) screens.get(session.id)?.focus();
+    };
+  }, [screens, session.id]);
   const resume = async () => {
     setBusy(true);
-    // The button goes with the bar; the keyboard goes on in the terminal.
+    // In some browsers a click gives a button no focus.
     if (await actions.resume(session)) screens.get(session.id)?.focus();
     setBusy(false);
   };
   return (
-    <div role="status" className="flex shrink-0 items-center gap-3 border-t border-line bg-surface px-4 py-2">
+    <div ref={bar} role="status" className="flex shrink-0 items-center gap-3 border-t border-line bg-surface px-4 py-2">
       <StatusIcon session={session} />
       <p className="min-w-0 flex-1">{endingSentence(session)}</p>
       <button type="button" className="button-primary" aria-disabled={busy} onClick={() => void (busy || resume())}>
