@@ -55,7 +55,10 @@ export function installProbe() {
   const arm = (type, [criterion, parameter]) => {
     const isThere = criteria[criterion](parameter);
     measured = new Promise((resolve) => {
-      const begin = ({ timeStamp }) => {
+      const begin = ({ key, timeStamp }) => {
+        // It is pressed before the key that it changes.
+        if (key === 'Control') return;
+        window.removeEventListener(type, begin, { capture: true });
         const observer = new MutationObserver(async (records) => {
           if (!isThere(records)) return;
           observer.disconnect();
@@ -69,7 +72,7 @@ export function installProbe() {
         });
         observer.observe(document.querySelector('main'), { childList: true, characterData: true, subtree: true });
       };
-      window.addEventListener(type, begin, { capture: true, once: true });
+      window.addEventListener(type, begin, { capture: true });
     });
   };
 

@@ -8,6 +8,9 @@ import { installProbe } from './probe.mjs';
 /** Numbered lines with colours, as fast as they are read. */
 export const FLOOD = ['/bin/bash', '-c', String.raw`exec seq -f $'\e[32m%12.0f\e[0m compiling \e[1mcrate\e[0m with a line of a flood that never ends' 1 1e15`];
 
+/** Such lines too, 2,500 a second: a build that goes by faster than anybody reads. */
+export const STREAM = ['/usr/bin/perl', '-e', String.raw`$| = 1; for (;;) { print map { sprintf "\e[32m%12d\e[0m compiling \e[1mcrate\e[0m with a line of a build that goes by\n", ++$n } 1..50; select undef, undef, undef, 0.02 }`];
+
 /** Runs `body` with a page on sessions with these names and commands; the first one is on show. */
 export async function withPage(commands, body) {
   const server = await startQuarterdeck();

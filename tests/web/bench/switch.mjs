@@ -2,19 +2,24 @@
 
 import { setTimeout } from 'node:timers/promises';
 import { percentiles, quantile } from './figures.mjs';
-import { FLOOD, withPage } from './rig.mjs';
+import { FLOOD, STREAM, withPage } from './rig.mjs';
 
 const SWITCHES = 500;
 
 export async function measureSwitches() {
-  await withPage({ one: FLOOD, two: FLOOD, three: FLOOD, four: FLOOD }, async (bench) => {
+  await beside('four streams', STREAM);
+  await beside('four floods', FLOOD);
+}
+
+async function beside(what, command) {
+  await withPage({ one: command, two: command, three: command, four: command }, async (bench) => {
     // The first time a terminal is on show it builds itself; that is another figure.
     const click = await clicker(bench);
     const first = await switches(bench, 'click', click, bench.ids.length - 1);
-    quantile('first switch to a terminal, worst', first, 'painted', 1);
-    await bench.rate('output of the four terminals during the switches', async () => {
-      report('switch by click', await switches(bench, 'click', click, SWITCHES));
-      report('switch by key', await switches(bench, 'keydown', (index) => bench.page.keyboard.press(`Control+${index + 1}`), SWITCHES));
+    quantile(`beside ${what}: first switch to a terminal, worst`, first, 'painted', 1);
+    await bench.rate(`output of the ${what} during the switches`, async () => {
+      report(`beside ${what}: switch by click`, await switches(bench, 'click', click, SWITCHES));
+      report(`beside ${what}: switch by key`, await switches(bench, 'keydown', (index) => bench.page.keyboard.press(`Control+${index + 1}`), SWITCHES));
     });
   });
 }
