@@ -29,8 +29,9 @@ const AT_ONCE: usize = 8;
 /// Tools that wait for their turn.
 const WAITING_MAX: usize = 64;
 
-/// What a tool may take before it is asked to end.
-const TIME: Duration = Duration::from_secs(60);
+/// What a tool may take before it is asked to end: large repositories are checked
+/// out in minutes.
+const TIME: Duration = Duration::from_secs(600);
 /// What it gets to clean up then.
 const GRACE: Duration = Duration::from_secs(2);
 

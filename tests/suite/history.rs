@@ -442,6 +442,39 @@ fn the_recording_goes_with_the_session_and_that_of_unknown_ones_at_the_next_star
 }
 
 #[test]
+fn what_was_recorded_of_sessions_in_a_file_that_was_set_aside_stays_until_that_is_gone() {
+    let mut quarterdeck = Quarterdeck::start();
+    let mut echo = Echo::start(&quarterdeck);
+    echo.say(b"words");
+    echo.recording.wait_for_end(6);
+    quarterdeck.stop();
+    let kept = fs::read(quarterdeck.state_file()).expect("a state file");
+    fs::write(quarterdeck.state_file(), &kept[..kept.len() - 9]).expect("damaged");
+
+    // The file that is sound again after the first of these knows nothing of the session.
+    for _ in 0..2 {
+        quarterdeck.start_again(&Setup::default());
+        let other = quarterdeck.api().shell("echo words");
+        let recording = Recording::of(&quarterdeck, &other);
+        eventually("another one is recorded", || recording.dir.exists().then_some(()));
+        quarterdeck.api().remove(&other);
+        assert!(echo.recording.dir.exists(), "it is removed only when nothing can tell of the session any more");
+        quarterdeck.stop();
+    }
+    fs::write(quarterdeck.state_file(), &kept).expect("put back");
+    quarterdeck.start_again(&Setup::default());
+    assert_same(&quarterdeck.api().get(&format!("/api/sessions/{}/output?offset=0", echo.id)).body, b"Rwords");
+    quarterdeck.stop();
+
+    let is_aside = |path: &std::path::Path| path.to_string_lossy().contains("sessions.json.damaged-");
+    let aside = fs::read_dir(quarterdeck.dir()).expect("the directory").map(|entry| entry.expect("an entry").path());
+    aside.filter(|path| is_aside(path)).for_each(|path| fs::remove_file(path).expect("removed"));
+    fs::write(quarterdeck.state_file(), br#"{"version":1,"sessions":[]}"#).expect("written");
+    quarterdeck.start_again(&Setup::default());
+    eventually("nothing can tell of it", || (!echo.recording.dir.exists()).then_some(()));
+}
+
+#[test]
 fn a_session_deleted_while_it_is_recorded_is_no_trouble_of_the_disk() {
     let mut quarterdeck = Quarterdeck::start();
     let api = quarterdeck.api();

@@ -122,7 +122,7 @@ test('another session is made from the tabs, and tabs are gone through and moved
 test('a program that ended is resumed', async () => {
   await keys.press('Enter');
   await deck.page.getByText('The program ended with exit code 4.').waitFor();
-  await keys.press('Control+Shift+ArrowDown');
+  await keys.press('Tab');
   await focusOn('Resume');
   await keys.press('Enter');
   await deck.page.getByText('The program ended with exit code 4.').waitFor({ state: 'detached' });

@@ -33,10 +33,11 @@ pub struct Watcher {
     stuck_after: Option<Duration>,
     life: u32,
     leader: i32,
-    /// When this life began, milliseconds since the epoch.
-    since: u64,
-    /// When somebody typed last.
-    typed_at: u64,
+    /// The last output, key, or beginning of this life, whichever came last. By a
+    /// clock that nobody sets and that stands still with a sleeping machine.
+    last_sign: Instant,
+    /// The last output.
+    last_output: Instant,
     observer: Observer,
     judge: Judge,
     offset: u64,
@@ -57,6 +58,9 @@ impl Watcher {
         };
         let told = state.attention.clone();
         let began = state.last_exit.and_then(|exit| exit.drained_at).unwrap_or(0);
+        // What an earlier server saw is known by the wall clock only.
+        let last_output = entry.session.last_output_ms();
+        let last_sign = last_output.max(state.started_at.unwrap_or_else(unix_millis));
         Self {
             offset: if is_new { began.max(entry.session.oldest()) } else { entry.session.head() },
             session: Arc::clone(&entry.session),
@@ -64,8 +68,8 @@ impl Watcher {
             stuck_after,
             life: state.life,
             leader,
-            since: state.started_at.unwrap_or_else(unix_millis),
-            typed_at: 0,
+            last_sign: instant_of(last_sign),
+            last_output: instant_of(last_output),
             observer: Observer::default(),
             judge: Judge::resume(told.need.clone(), told.is_told),
             next_look: None,
@@ -107,6 +111,10 @@ impl Watcher {
     fn read(&mut self) -> bool {
         let head = self.session.head();
         let had_any = head > self.offset;
+        if had_any {
+            self.last_output = Instant::now();
+            self.last_sign = self.last_output;
+        }
         let mut buffer = vec![0; if had_any { PIECE } else { 0 }];
         while self.offset < head {
             match self.session.read_at(self.offset, &mut buffer) {
@@ -130,8 +138,8 @@ impl Watcher {
         for event in self.session.inbox.take() {
             match event {
                 Event::Typed => {
-                    self.typed_at = unix_millis();
-                    self.judge.typed(Instant::now());
+                    self.last_sign = Instant::now();
+                    self.judge.typed(self.last_sign);
                 }
                 Event::Told(word) => self.judge.told(word),
             }
@@ -158,18 +166,15 @@ impl Watcher {
     }
 
     fn foreground(&self) -> Foreground {
-        let silent = Duration::from_millis(unix_millis().saturating_sub(self.session.last_output_ms()));
         match self.session.foreground_group() {
-            Some(group) if silent >= QUIET => foreground::look(self.leader, group),
+            Some(group) if self.last_output.elapsed() >= QUIET => foreground::look(self.leader, group),
             _ => Foreground::Unclear,
         }
     }
 
     /// How long the program may stay silent until it counts as stuck.
     fn until_stuck(&self) -> Option<Duration> {
-        let last = self.session.last_output_ms().max(self.since).max(self.typed_at);
-        let silent = Duration::from_millis(unix_millis().saturating_sub(last));
-        self.stuck_after.map(|after| after.saturating_sub(silent))
+        self.stuck_after.map(|after| after.saturating_sub(self.last_sign.elapsed()))
     }
 
     fn attention(&self) -> Attention {
@@ -190,4 +195,11 @@ impl Watcher {
             self.told = attention;
         }
     }
+}
+
+/// The moment of a time in the past, in milliseconds since the epoch; now if it
+/// is none, or was before the machine started.
+fn instant_of(millis: u64) -> Instant {
+    let now = Instant::now();
+    now.checked_sub(Duration::from_millis(unix_millis().saturating_sub(millis))).unwrap_or(now)
 }

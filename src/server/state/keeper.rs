@@ -41,6 +41,7 @@ pub struct Keeper {
     /// Whether this server has read the file. Before, it may hold sessions that
     /// nobody knows, and is not written.
     is_read: bool,
+    knows_all: bool,
     /// What the file says, as far as that is known.
     written: Option<Vec<Saved>>,
     trouble: Option<Trouble>,
@@ -64,6 +65,7 @@ impl Keeper {
             disk: Disk::new(store, DISK_PATIENCE),
             is_restored,
             is_read: false,
+            knows_all: false,
             written: None,
             trouble: None,
             retry: RETRY_FIRST,
@@ -84,10 +86,11 @@ impl Keeper {
         self.note(outcome.err());
     }
 
-    /// Whether every session there ever was and that is not deleted is known.
+    /// Whether every session there ever was and that is not deleted is known: a
+    /// file that was set aside tells of others, and a person may bring them back.
     #[must_use]
     pub fn knows_all(&self) -> bool {
-        self.is_read && self.written.is_some()
+        self.knows_all
     }
 
     /// Whether init knows the sessions of the container's earlier life.
@@ -182,6 +185,7 @@ impl Keeper {
             self.is_restored = true;
         }
         self.is_read = true;
+        self.knows_all = is_sound && !self.on_disk(|store| Ok(store.has_set_aside())).await.unwrap_or(true);
         self.written = is_sound.then_some(sessions);
         Ok(())
     }

@@ -18,6 +18,8 @@ use crate::server::disk::write_through;
 use crate::server::history;
 
 const NAME: &str = "sessions.json";
+/// What a file that was set aside is called by, behind the name.
+const KINDS: [&str; 2] = ["damaged", "newer"];
 const NAME_WHILE_WRITING: &str = "sessions.json.new";
 
 /// Largest file that is read: 1024 sessions as large as a request may be.
@@ -167,6 +169,15 @@ impl Store {
                 "The state file cannot be used as it is; it will be set aside before it is replaced"
             ),
         }
+    }
+
+    /// Whether a file lies there that was set aside, as far as can be told.
+    pub fn has_set_aside(&self) -> bool {
+        let Ok(mut entries) = fs::read_dir(&self.dir) else { return true };
+        entries.any(|entry| {
+            let name = entry.map(|entry| entry.file_name());
+            name.is_ok_and(|name| KINDS.iter().any(|kind| name.to_string_lossy().starts_with(&format!("{NAME}.{kind}-"))))
+        })
     }
 
     /// Gives the file a second name, unless it has one from an earlier server.

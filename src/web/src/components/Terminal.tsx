@@ -40,6 +40,9 @@ export function Terminal({ session, active, searching, onSearch, onSearchClose, 
     return () => screen.hide();
   }, [active, screens, session.id]);
 
+  const running = isRunning(session);
+  useLayoutEffect(() => screens.get(session.id)?.setRunning(running), [running, screens, session.id]);
+
   return (
     <section
       role="tabpanel"
@@ -52,7 +55,7 @@ export function Terminal({ session, active, searching, onSearch, onSearchClose, 
       <div ref={host} className="min-h-0 flex-1 overflow-hidden bg-terminal py-1 pl-2" />
       {active && paste && <PasteBar session={session} progress={paste} />}
       <div ref={bars} data-bars className="shrink-0">
-        {!isRunning(session) && <EndedBar session={session} />}
+        {!running && <EndedBar session={session} />}
         <footer className="flex h-8 shrink-0 items-center gap-4 border-t border-surface px-3 text-xs text-muted">
           <span className="flex shrink-0 items-center gap-1.5" data-testid="status">
             <StatusIcon session={session} /> {statusLabel(session)}

@@ -42,6 +42,7 @@ export class Screen implements StreamSink {
   private readonly feed: Feed;
   private readonly blink = new Blink(this.element.style);
   private blinks: boolean;
+  private running = true;
   private fontSize: number;
   private visible = false;
 
@@ -89,6 +90,7 @@ export class Screen implements StreamSink {
       this.sizing.claim();
       this.startBlinking();
     });
+    this.terminal.attachCustomKeyEventHandler(({ key }) => this.running || key !== 'Tab');
     this.element.addEventListener('pointerdown', () => this.sizing.claim());
     this.terminal.onData((data) => this.typed(data));
     this.terminal.onBinary((data) => hooks.input(Uint8Array.from(data, (char) => char.charCodeAt(0))));
@@ -138,6 +140,11 @@ export class Screen implements StreamSink {
     this.blink.stop();
     this.sizing.stop();
     this.sizeWatch.disconnect();
+  }
+
+  /** Where no program runs that could want it, the Tab key goes through the page. */
+  setRunning(running: boolean): void {
+    this.running = running;
   }
 
   focus(): void {
