@@ -176,7 +176,9 @@ impl Store {
         let Ok(mut entries) = fs::read_dir(&self.dir) else { return true };
         entries.any(|entry| {
             let name = entry.map(|entry| entry.file_name());
-            name.is_ok_and(|name| KINDS.iter().any(|kind| name.to_string_lossy().starts_with(&format!("{NAME}.{kind}-"))))
+            name.is_ok_and(|name| {
+                KINDS.iter().any(|kind| name.to_string_lossy().starts_with(&format!("{NAME}.{kind}-")))
+            })
         })
     }
 
