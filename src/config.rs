@@ -8,14 +8,18 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::cli::init::{CommandLine, InitArgs, MainArgs, NoAuth};
+use crate::cli::init::{CommandLine, InitArgs, MainArgs, NoAuth, TokenArg};
 use crate::model::forwarding::Forwarding;
-use crate::model::settings::{LogFormat, LogLevel, LogSettings, ResourceSettings, Settings};
+use crate::model::secret::Secret;
+use crate::model::settings::{DoorSettings, LogFormat, LogLevel, LogSettings, ResourceSettings, Settings};
 use crate::model::signal::Signal;
 use crate::ring::layout::Capacity;
 
 /// Where the Unix socket goes if that place can be written.
 const DEFAULT_SOCKET: &str = "/run/quarterdeck/api.sock";
+
+/// Where a token that we make is kept, in the state directory.
+const TOKEN_FILE: &str = "token";
 
 /// Everything init decides by.
 #[derive(Debug)]
@@ -26,8 +30,8 @@ pub struct Config {
     pub sockets: Vec<PathBuf>,
     /// Whether the path was asked for by name: then failing it is an error.
     pub socket_is_given: bool,
-    /// Whether the absence of authentication was asked for.
-    pub no_auth: Option<NoAuth>,
+    /// Where the token comes from that clients must show.
+    pub token: TokenSource,
     /// Size of each session's ring.
     pub scrollback: Capacity,
     /// From TERM to KILL of a session.
@@ -48,6 +52,19 @@ pub struct Config {
     pub session_limits: SessionLimits,
     /// What the server gets to know.
     pub settings: Settings,
+}
+
+/// Where the token comes from that clients must show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenSource {
+    /// None is asked for.
+    None,
+    /// It was given as it is.
+    Given(Secret),
+    /// Somebody keeps it in this file.
+    File(PathBuf),
+    /// We make it, and keep it in this file if there is a place for one.
+    Made(Option<PathBuf>),
 }
 
 /// What one session may use, where its cgroup can be limited.
@@ -153,6 +170,8 @@ impl Config {
     /// A directory that does not exist, or can't be found out.
     fn decide(args: InitArgs, now: u64) -> Result<Self, ConfigError> {
         let state_dir = args.state_dir.or_else(default_state_dir).map(absolute);
+        let token = args.token.map(|TokenArg(token)| token).transpose();
+        let token = token.map_err(|e| ConfigError(format!("--token can't be used: {e}")))?;
         if args.warn_percent >= args.critical_percent {
             return Err(ConfigError(format!(
                 "--warn-percent {} must be below --critical-percent {}",
@@ -164,7 +183,7 @@ impl Config {
             listen: args.listen,
             sockets: socket_candidates(args.socket.as_deref(), state_dir.as_deref()),
             socket_is_given: args.socket.is_some(),
-            no_auth: args.no_auth,
+            token: token_source(token, args.token_file, args.no_auth, args.listen, state_dir.as_deref())?,
             scrollback: Capacity::at_least(args.scrollback.as_u64()),
             stop_grace: args.stop_grace,
             shutdown_grace: args.shutdown_grace,
@@ -186,6 +205,7 @@ impl Config {
                 state_dir,
                 started_at: now,
                 history: args.history.as_u64(),
+                doors: DoorSettings { listen: args.listen, hosts: args.allow_host, origins: args.allow_origin },
                 log: LogSettings {
                     level: args.log_level.into(),
                     format: args.log_format.map_or_else(default_format, Into::into),
@@ -199,6 +219,27 @@ impl Config {
                 },
             },
         })
+    }
+}
+
+fn token_source(
+    token: Option<Secret>,
+    file: Option<PathBuf>,
+    no_auth: Option<NoAuth>,
+    listen: SocketAddr,
+    state_dir: Option<&Path>,
+) -> Result<TokenSource, ConfigError> {
+    match (token, file, no_auth) {
+        (Some(_), Some(_), _) => Err(ConfigError("give --token or --token-file, not both".into())),
+        (None, None, Some(NoAuth::Yes)) if !listen.ip().is_loopback() => Err(ConfigError(format!(
+            "--no-auth gives a shell to everybody who reaches {listen}, which is no loopback address; leave it out, or \
+             say --no-auth=i-know"
+        ))),
+        (None, None, Some(_)) => Ok(TokenSource::None),
+        (_, _, Some(_)) => Err(ConfigError("a token means nothing beside --no-auth; give one of them".into())),
+        (Some(token), None, None) => Ok(TokenSource::Given(token)),
+        (None, Some(path), None) => Ok(TokenSource::File(path)),
+        (None, None, None) => Ok(TokenSource::Made(state_dir.map(|dir| dir.join(TOKEN_FILE)))),
     }
 }
 

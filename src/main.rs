@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use quarterdeck::cli::{self, Cli, Command, Parsed};
 use quarterdeck::config::InitConfig;
 use quarterdeck::exit::Exit;
+use quarterdeck::sys::arguments;
 use quarterdeck::{client, dropin, init, logging, server};
 
 fn main() -> ExitCode {
@@ -16,7 +17,10 @@ fn main() -> ExitCode {
     {
         return dropin::run(name, rest).into();
     }
-    match cli::parse(words) {
+    let parsed = cli::parse(words);
+    // /proc shows both to whoever may see this process.
+    arguments::hide("--token", "QUARTERDECK_TOKEN");
+    match parsed {
         Parsed::Run(cli) => run(cli).into(),
         Parsed::Print(text) => {
             print(&text);

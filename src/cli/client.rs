@@ -6,6 +6,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::detach_keys::DetachKeys;
+use super::token::TokenCommand;
 use crate::model::signal::Signal;
 
 /// The commands that talk to a running quarterdeck.
@@ -31,6 +32,9 @@ pub enum ClientCommand {
     Top(TopArgs),
     /// Print the output of a session that is still kept
     Logs(LogsArgs),
+    /// Give others a way in that may do less, and take it back
+    #[command(subcommand, disable_help_subcommand = true)]
+    Token(TokenCommand),
     /// Ask the running quarterdeck whether it is healthy (exit 0 or 1)
     Health(HealthArgs),
 }

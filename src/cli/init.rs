@@ -1,5 +1,6 @@
 //! Flags of `init`, and their words.
 
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,8 +11,10 @@ use bytesize::ByteSize;
 use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
+use crate::model::address::{Host, Origin};
 use crate::model::forwarding::Rewrite;
 use crate::model::percent::Percent;
+use crate::model::secret::{Secret, SecretError};
 use crate::model::settings::{LogFormat, LogLevel};
 
 use crate::model::signal::Signal;
@@ -25,10 +28,22 @@ pub struct InitArgs {
     /// Unix socket for client commands [default: /run/quarterdeck/api.sock, else $XDG_RUNTIME_DIR, else the state dir]
     #[arg(long, env = "QUARTERDECK_SOCKET", value_name = "PATH")]
     pub socket: Option<PathBuf>,
-    /// Serve without authentication (this version has none yet and warns when the flag is missing)
+    /// Token that clients must show; better give it with --token-file [default: one is made and kept in the state dir]
+    #[arg(long, env = "QUARTERDECK_TOKEN", value_name = "TEXT", hide_env_values = true)]
+    pub token: Option<TokenArg>,
+    /// File with the token; read again on SIGHUP
+    #[arg(long, env = "QUARTERDECK_TOKEN_FILE", value_name = "PATH")]
+    pub token_file: Option<PathBuf>,
+    /// Ask for no token: whoever reaches the address gets a shell; refused beyond loopback unless it is "i-know"
     #[arg(long, env = "QUARTERDECK_NO_AUTH", value_name = "i-know", num_args = 0..=1, require_equals = true,
           default_missing_value = "true")]
     pub no_auth: Option<NoAuth>,
+    /// Another name by which the API is reached, such as a reverse proxy's [repeatable; in the environment with commas]
+    #[arg(long, env = "QUARTERDECK_ALLOW_HOST", value_delimiter = ',', value_name = "HOST[:PORT]")]
+    pub allow_host: Vec<Host>,
+    /// Another page that may use the API, such as http://localhost:8080 [repeatable; in the environment with commas]
+    #[arg(long, env = "QUARTERDECK_ALLOW_ORIGIN", value_delimiter = ',', value_name = "SCHEME://HOST[:PORT]")]
+    pub allow_origin: Vec<Origin>,
     /// Most sessions at once
     #[arg(long, env = "QUARTERDECK_MAX_SESSIONS", default_value_t = 4, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=1024))]
@@ -163,6 +178,18 @@ impl FromStr for NoAuth {
             "i-know" => Ok(Self::IKnow),
             _ => Err("give the flag alone, or --no-auth=i-know".into()),
         }
+    }
+}
+
+/// `--token`. What is wrong with one is said later, and without showing it.
+#[derive(Clone, Debug)]
+pub struct TokenArg(pub Result<Secret, SecretError>);
+
+impl FromStr for TokenArg {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.parse()))
     }
 }
 

@@ -4,6 +4,7 @@ pub mod client;
 pub mod completions;
 pub mod detach_keys;
 pub mod init;
+pub mod token;
 
 use std::ffi::OsString;
 

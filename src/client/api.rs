@@ -161,7 +161,13 @@ impl Api {
 /// segment whatever it holds.
 #[must_use]
 pub fn session_path(name: &str, route: &str) -> String {
-    let mut path = "/api/sessions/".to_owned();
+    path_of("/api/sessions/", name, route)
+}
+
+/// The same below another start.
+#[must_use]
+pub fn path_of(start: &str, name: &str, route: &str) -> String {
+    let mut path = start.to_owned();
     for byte in name.bytes() {
         if byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_' {
             path.push(byte.into());

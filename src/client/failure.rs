@@ -50,9 +50,11 @@ impl Failure {
             failure.message = sentences(&failure.message, details);
         }
         // The API speaks to who writes requests.
-        let suggestion = match error["code"].as_str() {
-            Some("NOT_FOUND") => Some("`quarterdeck ls` lists the sessions there are."),
-            _ => error["suggestion"].as_str().filter(|text| !text.is_empty()),
+        let suggestion = match error["suggestion"].as_str() {
+            Some(text) if text.starts_with("GET /api/sessions ") => {
+                Some("`quarterdeck ls` lists the sessions there are.")
+            }
+            text => text.filter(|text| !text.is_empty()),
         };
         failure.suggestion = suggestion.map(str::to_owned);
         failure

@@ -19,6 +19,7 @@ mod send;
 mod session;
 mod socket;
 mod table;
+mod token;
 mod top;
 
 use crate::cli::client::{ClientArgs, ClientCommand};
@@ -52,6 +53,7 @@ async fn carry_out(command: ClientCommand) -> Result<Exit, Failure> {
         ClientCommand::Notify(args) => notify::notify(&args).await,
         ClientCommand::Top(args) => top::top(&api(&args.common.client), &args).await,
         ClientCommand::Logs(args) => logs::logs(&api(&args.common.client), &args).await,
+        ClientCommand::Token(command) => token::token(&command).await,
         ClientCommand::Health(args) => health::health(&api(&args.common.client), &args).await,
     }
 }

@@ -19,6 +19,7 @@ use super::session::Ground;
 use super::shutdown::Shutdown;
 use super::sweep::Sweeper;
 use super::table::Table;
+use super::token::Token;
 use super::tools::Tools;
 use crate::config::Config;
 use crate::exit::Exit;
@@ -61,6 +62,8 @@ pub struct Init {
     pub(super) exit: Exit,
     signals: Signals,
     listeners: Listeners,
+    /// What clients must show.
+    token: Token,
     /// Rung by the server when it made room in a ring.
     nudge: OwnedFd,
     pub(super) inspector: Inspector,
@@ -94,7 +97,7 @@ impl Init {
     /// # Errors
     /// No descriptor left, no process for the main command, or /proc does not
     /// tell which program this is.
-    pub fn new(mut config: Config, signals: Signals, listeners: Listeners) -> Result<Self, String> {
+    pub fn new(mut config: Config, signals: Signals, listeners: Listeners, token: Token) -> Result<Self, String> {
         let now = Instant::now();
         let ground = Ground::prepare(config.session_limits, listeners.notify.as_ref().map(|(_, path)| path.clone()));
         let start = |main| MainCommand::start(Order::as_started(main), ground.limit, ground.oom_score);
@@ -116,6 +119,7 @@ impl Init {
             shutdown: Shutdown::Up,
             signals,
             listeners,
+            token,
             nudge: eventfd::create().map_err(|e| format!("an eventfd: {e}"))?,
             has_more_ended: false,
         })
@@ -240,9 +244,17 @@ impl Init {
                     self.inspector.want_sweep(None);
                     self.server.send(&ToServer::Cycle, &[]);
                 }
-                Some(Meaning::Hangup) => self.server.send(&ToServer::ReopenLogs, &[]),
+                Some(Meaning::Hangup) => self.hang_up(),
                 None => {}
             }
+        }
+    }
+
+    /// What may have been changed on disk: the log files, the token.
+    fn hang_up(&mut self) {
+        self.server.send(&ToServer::ReopenLogs, &[]);
+        if let Some(token) = self.token.renew() {
+            self.server.send(&ToServer::TokenChanged(token), &[]);
         }
     }
 
@@ -414,6 +426,7 @@ impl Init {
             restarts: self.server.restarts(),
             unix: self.listeners.unix_sockets(),
             is_restored: self.is_restored,
+            token: self.token.now().cloned(),
             settings: Box::new(self.config.settings.clone()),
         };
         // The server can't be without its descriptors; it is started again.

@@ -25,8 +25,8 @@ use crate::sys::terminal::{self, StandardInput};
 /// Where `execvp(3)` looks when the environment has no PATH.
 const PATH_WITHOUT_PATH: &[u8] = b"/bin:/usr/bin";
 
-/// Of init's own settings only this opens doors.
-const SECRET: &[u8] = b"QUARTERDECK_TOKEN=";
+/// Of init's own settings only these open doors.
+const SECRET: &[u8] = b"QUARTERDECK_TOKEN";
 
 /// Exit codes of a command that could not be started, as shells have them.
 const NOT_FOUND: u8 = 127;

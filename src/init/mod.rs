@@ -29,6 +29,7 @@ mod session;
 mod shutdown;
 mod sweep;
 mod table;
+mod token;
 mod tools;
 mod voice;
 
@@ -77,20 +78,23 @@ fn start_alone(config: AloneConfig) -> Result<Alone<Log>, String> {
     Ok(Alone::new(signals, main, habits, Log { warn_on_reap: config.warn_on_reap }))
 }
 
-fn start(config: Config) -> Result<event_loop::Init, String> {
+fn start(mut config: Config) -> Result<event_loop::Init, String> {
     // Every signal is forwarded. Without somebody to forward it to, a fault of
     // ours ends us and a person at a terminal can stop us.
     let signals = watch(if config.main.is_some() { SignalSet::ALL } else { SignalSet::NO_FAULT_NO_STOP })?;
     take_standing(config.standing)?;
     let listeners = listeners::Listeners::open(&config)?;
-    if config.no_auth.is_none() {
+    let token = token::Token::take(config.token.clone())?;
+    if token.now().is_none() {
         tracing::warn!(
             address = %listeners.address,
-            "This version has no authentication: whoever reaches the address gets a shell; publish it on loopback only"
+            "No token is asked for (--no-auth): whoever reaches the address gets a shell with the rights of the sessions"
         );
     }
+    config.settings.doors.listen = listeners.address;
     tracing::info!(address = %listeners.address, "Listening");
-    let init = event_loop::Init::new(config, signals, listeners).map_err(|e| format!("cannot start: {e}"))?;
+    token.announce(listeners.address);
+    let init = event_loop::Init::new(config, signals, listeners, token).map_err(|e| format!("cannot start: {e}"))?;
     // Not before the main command has started: it would lose a negative nice
     // value by it.
     sched::prefer_short_slices();

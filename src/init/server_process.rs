@@ -201,7 +201,9 @@ fn missed(sent: io::Result<()>) -> Result<(), String> {
 fn program(binary: &OwnedFd, path: &Path, ground: &Ground) -> Result<spawn::Program, std::ffi::NulError> {
     let held = CString::new(format!("/proc/self/fd/{}", binary.as_raw_fd()))?;
     let path = CString::new(path.as_os_str().as_bytes())?;
-    let envp = std::env::vars_os().map(|(name, value)| CString::new([name.as_bytes(), value.as_bytes()].join(&b'=')));
+    // The server gets the token over the link.
+    let public = std::env::vars_os().filter(|(name, _)| !name.as_bytes().starts_with(b"QUARTERDECK_TOKEN"));
+    let envp = public.map(|(name, value)| CString::new([name.as_bytes(), value.as_bytes()].join(&b'=')));
     Ok(spawn::Program {
         candidates: vec![held, path],
         argv: vec![c"quarterdeck".into(), c"server".into()],

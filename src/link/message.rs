@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::attention::Attention;
 use crate::model::id::{SessionId, SessionName};
+use crate::model::secret::Secret;
 use crate::model::session::{ExitStatus, Record, State};
 use crate::model::settings::Settings;
 use crate::model::signal::Signal;
@@ -14,7 +15,7 @@ use crate::model::sweep::{Cleaned, SweepReport, Totals};
 use crate::model::worktree::Worktree;
 
 /// Changed whenever a message changes its meaning or shape.
-pub const VERSION: u16 = 4;
+pub const VERSION: u16 = 5;
 
 /// Without a push for so long, the server's alarm rings.
 pub const LIFE_SIGN: Duration = Duration::from_secs(3);
@@ -35,6 +36,8 @@ pub enum ToServer {
         /// Whether the sessions of the container's earlier life are all known
         /// to init; until then the server reads them from the state file.
         is_restored: bool,
+        /// What clients must show; none where nothing is asked for.
+        token: Option<Secret>,
         /// The command line, as far as the server needs it.
         settings: Box<Settings>,
     },
@@ -61,6 +64,8 @@ pub enum ToServer {
     Cycle,
     /// Log files may have been moved away: open them again.
     ReopenLogs,
+    /// From now on clients must show this one, and no other is good any more.
+    TokenChanged(Secret),
     /// Say [`ToInit::Pong`], to show that you work.
     Ping,
     /// The shutdown has begun; sessions get this long.

@@ -3,11 +3,13 @@
 //! Nothing here imports anything else of ours, so no two larger modules ever
 //! need each other only to share a small type.
 
+pub mod address;
 pub mod attention;
 pub mod forwarding;
 pub mod id;
 pub mod percent;
 pub mod resources;
+pub mod secret;
 pub mod session;
 pub mod settings;
 pub mod signal;

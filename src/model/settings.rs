@@ -1,9 +1,11 @@
 //! What the API server needs to know from init's command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::address::{Host, Origin};
 use super::percent::Percent;
 
 /// Form of the log lines on stderr.
@@ -56,10 +58,23 @@ pub struct Settings {
     pub started_at: u64,
     /// Bytes of output kept on disk for each session; 0 for none.
     pub history: u64,
+    /// By which names the API may be reached, and from which pages.
+    pub doors: DoorSettings,
     /// Logging.
     pub log: LogSettings,
     /// What counts as much memory.
     pub resources: ResourceSettings,
+}
+
+/// By which names the API may be reached, and from which pages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DoorSettings {
+    /// The address that is listened on.
+    pub listen: SocketAddr,
+    /// Further names.
+    pub hosts: Vec<Host>,
+    /// Further pages.
+    pub origins: Vec<Origin>,
 }
 
 /// What counts as much memory, and how often everything is looked at.

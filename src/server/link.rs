@@ -13,6 +13,7 @@ use super::tool::{Collector, Finished};
 use crate::link::codec::{self, MESSAGE_MAX};
 use crate::link::message::{Answer, Refusal, Request, ToInit, ToServer, VERSION};
 use crate::model::id::SessionId;
+use crate::model::secret::Secret;
 use crate::model::settings::Settings;
 use crate::sys::seqpacket;
 use crate::sys::watched::{Watched, watch};
@@ -46,6 +47,8 @@ pub struct Greeting {
     pub settings: Settings,
     /// How many servers came before.
     pub restarts: u32,
+    /// What clients must show, if they must show anything.
+    pub token: Option<Secret>,
     /// Whether init has the sessions of the container's earlier life.
     pub is_restored: bool,
     /// Rung to tell init that a ring has room again.
@@ -82,7 +85,7 @@ impl Link {
         let link = Self { socket, next: AtomicU64::new(1), waiting: Mutex::default() };
         link.send_bytes(&codec::introduction(VERSION)).await.map_err(|e| format!("the link broke: {e}"))?;
         let (message, fds) = link.receive().await?;
-        let ToServer::Hello { version, restarts, is_restored, settings, unix } = message else {
+        let ToServer::Hello { version, restarts, is_restored, token, settings, unix } = message else {
             return Err("init's first message is no hello".into());
         };
         if version != VERSION {
@@ -94,7 +97,7 @@ impl Link {
         };
         let mut next = |is_there: bool| if is_there { fds.next() } else { None };
         let (unix, notify) = (next(unix.api), next(unix.notify));
-        Ok((link, Greeting { settings: *settings, restarts, is_restored, nudge, alarm, tcp, unix, notify }))
+        Ok((link, Greeting { settings: *settings, token, restarts, is_restored, nudge, alarm, tcp, unix, notify }))
     }
 
     /// The next message that is not the answer to a wish.

@@ -5,6 +5,7 @@
 //! thread would cost memory in every container for nothing.
 
 pub mod attention;
+pub mod auth;
 mod characters;
 mod disk;
 pub mod history;
@@ -22,6 +23,7 @@ pub mod view;
 pub mod worktree;
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -32,9 +34,10 @@ use tokio::task::JoinError;
 use tracing_appender::non_blocking::WorkerGuard;
 
 use crate::exit::Exit;
-use crate::link::message::{LIFE_SIGN, ToInit};
+use crate::link::message::{LIFE_SIGN, ToInit, ToServer};
 use crate::logging::{self, LogFiles};
 use crate::model::settings::{LogFormat, LogLevel, LogSettings, Settings};
+use auth::Auth;
 use history::keeper::Keeper as Historian;
 use link::{Greeting, Link};
 use registry::Registry;
@@ -64,6 +67,8 @@ pub struct App {
     pub processes: Arc<Processes>,
     /// Sessions with a git worktree of their own.
     pub worktrees: Arc<Worktrees>,
+    /// Who may do what.
+    pub auth: Arc<Auth>,
     /// From init's command line.
     pub settings: Arc<Settings>,
     /// How many servers came before this one.
@@ -108,7 +113,7 @@ async fn try_serve(link: OwnedFd) -> Result<(), String> {
         // How to log is part of the greeting.
         logging::start(LogLevel::Info, LogFormat::Json);
     })?;
-    let Greeting { settings, restarts, is_restored, nudge, alarm, tcp, unix, notify } = greeting;
+    let Greeting { settings, token, restarts, is_restored, nudge, alarm, tcp, unix, notify } = greeting;
     tokio::spawn(show_life(alarm));
     let (files, _guard) = start_logging(&settings.log).unzip();
     crate::sys::service::raise_descriptor_limit();
@@ -122,6 +127,7 @@ async fn try_serve(link: OwnedFd) -> Result<(), String> {
         monitor: Arc::clone(&monitor),
         processes: Arc::new(Processes::new(Path::new("/"), init_pid())),
         worktrees: Arc::new(Worktrees::new(Arc::clone(&link), Arc::clone(&registry), &settings, restarts)),
+        auth: Arc::new(Auth::new(token.as_ref(), settings.state_dir.clone())),
         settings: Arc::new(settings),
         restarts,
     };
@@ -129,7 +135,8 @@ async fn try_serve(link: OwnedFd) -> Result<(), String> {
     // Everything init has to say about the sessions of today comes before the
     // first connection is accepted, and so do those of yesterday.
     while !registry.take(link.receive().await?) {}
-    let mut facts = tokio::spawn(take_facts(Arc::clone(&link), Arc::clone(&registry)));
+    let mut facts = tokio::spawn(take_facts(Arc::clone(&link), Arc::clone(&registry), Arc::clone(&app.auth)));
+    app.auth.load().await;
     let keeper = tokio::select! {
         keeper = restore(&app, is_restored) => keeper?,
         ended = &mut facts => return over(ended),
@@ -184,9 +191,12 @@ async fn restore(app: &App, is_restored: bool) -> Result<Option<Keeper>, String>
 }
 
 /// Takes over what init says until its goodbye.
-async fn take_facts(link: Arc<Link>, registry: Arc<Registry>) -> Result<(), String> {
+async fn take_facts(link: Arc<Link>, registry: Arc<Registry>, auth: Arc<Auth>) -> Result<(), String> {
     while !registry.has_goodbye() {
-        registry.take(link.receive().await?);
+        match link.receive().await? {
+            (ToServer::TokenChanged(token), _) => auth.change_token(&token),
+            received => drop(registry.take(received)),
+        }
     }
     Ok(())
 }
@@ -258,7 +268,7 @@ async fn show_life(alarm: OwnedFd) {
 }
 
 fn listen(app: &App, tcp: OwnedFd, unix: Option<OwnedFd>, notify: Option<OwnedFd>) -> io::Result<()> {
-    let router = http::router(app.clone());
+    let router = http::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     let listener = TcpListener::from_std(tcp.into())?;
     tokio::spawn(async move { axum::serve(listener, router).await });
     if let Some(socket) = unix {

@@ -215,7 +215,11 @@ impl Registry {
             ToServer::Cycle => self.cycle_asked.notify_one(),
             ToServer::ReopenLogs => self.logs_moved.notify_one(),
             // Handled by the link before it gets here, or not expected twice.
-            ToServer::Reply(..) | ToServer::ToolStarted(_) | ToServer::Ping | ToServer::Hello { .. } => {}
+            ToServer::Reply(..)
+            | ToServer::ToolStarted(_)
+            | ToServer::TokenChanged(_)
+            | ToServer::Ping
+            | ToServer::Hello { .. } => {}
         }
         false
     }

@@ -3,6 +3,7 @@
 //! The rest of the crate denies `unsafe`; a reader who wants to audit it reads
 //! this folder and nothing else.
 
+pub mod arguments;
 pub mod eventfd;
 pub mod inherited;
 pub mod log_fd;

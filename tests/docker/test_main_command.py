@@ -87,13 +87,13 @@ class TerminalTest(ContainerTest):
 
 class StopTest(ContainerTest):
     def test_main_command_without_a_handler_ends_with_143(self):
-        with Container(options=("--no-auth", "--", "sleep", "1000")) as container:
+        with Container(options=("--no-auth=i-know", "--", "sleep", "1000")) as container:
             docker("stop", container.id)
             self.assertEqual(container.state()["ExitCode"], 143)
 
     def test_handler_of_the_main_command_decides_the_exit_code(self):
         script = "trap 'echo asked to end; exit 7' TERM; echo ready; while :; do sleep 0.1; done"
-        with Container(options=("--no-auth", "--", "sh", "-c", script)) as container:
+        with Container(options=("--no-auth=i-know", "--", "sh", "-c", script)) as container:
             eventually("the handler is set", lambda: "ready" in container.log())
             docker("stop", container.id)
             self.assertEqual(container.state()["ExitCode"], 7)
@@ -104,7 +104,7 @@ class StopTest(ContainerTest):
         trap = "trap 'sleep 0.3; echo saved >/workspace/'$0'; exit' TERM HUP"
         save = f"{trap}; echo ready:$0; while :; do sleep 0.1; done"
         main = 'setsid sh -c "$1" helper & exec sleep 1000'
-        with Container(options=("--no-auth", "--", "sh", "-c", main, "sh", save)) as container:
+        with Container(options=("--no-auth=i-know", "--", "sh", "-c", main, "sh", save)) as container:
             session = container.create_session("sh", "-c", save, "session")
             container.await_output(session, "ready:session")
             eventually("the helper's handler is set", lambda: "ready:helper" in container.log())

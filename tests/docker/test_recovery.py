@@ -6,7 +6,7 @@ import unittest
 
 from support import IMAGE, Container, ContainerTest, docker, eventually
 
-MAIN_SCRIPT = ("--no-auth", "--", "sh", "-c")
+MAIN_SCRIPT = ("--no-auth=i-know", "--", "sh", "-c")
 
 
 class RecoveryTest(ContainerTest):
@@ -81,7 +81,7 @@ class RecoveryTest(ContainerTest):
             self.assert_stops_cleanly(container)
 
     def test_kill_9_of_everybody_ends_a_container_with_a_main_command(self):
-        with Container(options=("--no-auth", "--", "sleep", "1000")) as container:
+        with Container(options=("--no-auth=i-know", "--", "sleep", "1000")) as container:
             docker("exec", container.id, "kill", "-9", "-1", check=False)
             self.assertEqual(docker("wait", container.id).stdout.strip(), "137")
 

@@ -80,7 +80,7 @@ class RestartTest(ContainerTest):
         with Container(*flags) as container:
             before = self.make_four(container)
             self.assert_stops_cleanly(container)
-        with Container(*flags, options=("--no-auth", "--max-sessions", "8")) as container:
+        with Container(*flags, options=("--no-auth=i-know", "--max-sessions", "8")) as container:
             self.assert_idle_and_resumable(container, before)
 
     def test_a_container_without_a_writable_place_says_so_and_works(self):

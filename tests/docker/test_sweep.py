@@ -70,7 +70,7 @@ class SweepTest(ContainerTest):
             self.assert_swept(container, leftover)
 
     def test_by_itself_it_ends_leftovers_and_spares_a_shell_by_docker_exec(self):
-        with Container(options=("--no-auth", "--sweep-interval", "1s")) as container:
+        with Container(options=("--no-auth=i-know", "--sweep-interval", "1s")) as container:
             dead, _ = self.ended_session(container)
             shell, before = self.open_shell(container)
             stranger = self.leave_behind(container, [])

@@ -18,6 +18,7 @@ pub struct ApiError {
     status: StatusCode,
     body: Box<ErrorBody>,
     offsets: Option<(u64, u64)>,
+    retry_after: Option<u64>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -37,7 +38,7 @@ pub struct Refused(pub &'static str);
 impl ApiError {
     pub(super) fn new(status: StatusCode, kind: &'static str, code: &'static str, message: impl Into<String>) -> Self {
         let body = ErrorBody { kind, code, message: message.into(), details: Value::Null, suggestion: String::new() };
-        Self { status, body: Box::new(body), offsets: None }
+        Self { status, body: Box::new(body), offsets: None, retry_after: None }
     }
 
     pub(super) fn details(mut self, details: impl Into<Value>) -> Self {
@@ -47,6 +48,12 @@ impl ApiError {
 
     pub(super) fn suggest(mut self, suggestion: impl Into<String>) -> Self {
         self.body.suggestion = suggestion.into();
+        self
+    }
+
+    /// After how many seconds the same request may be granted.
+    pub(super) fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
         self
     }
 
@@ -262,8 +269,13 @@ impl IntoResponse for ApiError {
             super::terminal::put_offsets(response.headers_mut(), None, head, oldest);
         }
         response.extensions_mut().insert(Refused(code));
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+        let retry_after = self.retry_after.or((self.status == StatusCode::SERVICE_UNAVAILABLE).then_some(1));
+        if let Some(seconds) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            let scheme = header::HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
         }
         response
     }

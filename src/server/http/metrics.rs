@@ -12,6 +12,7 @@ use crate::logging::unix_millis;
 use crate::model::resources::{MemoryLevel, MemoryReading};
 use crate::model::settings::ResourceSettings;
 use crate::server::App;
+use crate::server::auth::rights::Grant;
 use crate::server::metrics::text::{CONTENT_TYPE, Exposition, Metric, Value};
 use crate::server::registry::Registry;
 use crate::server::resources::monitor::Now;
@@ -28,7 +29,7 @@ pub async fn metrics(State(app): State<App>) -> ([(HeaderName, &'static str); 1]
     tasks(&mut text, &now);
     text.gauge("quarterdeck_accepting_new_sessions", "Whether a new session would be accepted now.")
         .value(refusal_of_new_sessions(&app).is_none());
-    sessions(&mut text, &views(&app.registry.now()), app.settings.max_sessions);
+    sessions(&mut text, &views(&app.registry.now(), &Grant::OWNER), app.settings.max_sessions);
     clients(&mut text, &app.registry);
     cleaning(&mut text, &app.registry);
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], text.finish())

@@ -1,16 +1,22 @@
 //! HTTP: handlers check, convert, pass on and convert back; nothing else.
 
+mod auth;
+mod auth_errors;
 mod body;
 mod error;
 mod health;
+mod host;
+mod login;
 mod metrics;
 mod notify;
 mod page;
 pub mod peer;
 mod processes;
+mod rights;
 mod sessions;
 mod sweep;
 mod terminal;
+mod tokens;
 mod worktree;
 mod ws;
 
@@ -19,19 +25,30 @@ use axum::extract::{FromRequestParts, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get, post};
+use axum::routing::{any, delete, get, post};
 
 use super::App;
+use super::auth::rights::Grant;
 use error::{ApiError, Refused};
 
-/// The whole API, as one service that tests and both listeners use.
+/// The whole API for the network: for names and pages of ours, and for who shows
+/// a token.
 pub fn router(app: App) -> Router {
+    finish(routes(&app).layer(axum::middleware::from_fn_with_state(app.clone(), host::check)), app)
+}
+
+/// What every route needs is in `rights.rs`.
+fn routes(app: &App) -> Router<App> {
     Router::new()
         .route("/", get(root))
         .route("/ws", any(ws::upgrade))
         .route("/health", get(health::live))
         .route("/ready", get(health::ready))
         .route("/metrics", get(metrics::metrics))
+        .route("/api/login", get(login::state).post(login::login))
+        .route("/api/logout", post(login::logout))
+        .route("/api/tokens", get(tokens::list).post(tokens::create))
+        .route("/api/tokens/{id}", delete(tokens::delete))
         .route("/api/health", get(health::health))
         .route("/api/resources", get(health::resources))
         .route("/api/resources/history", get(health::history))
@@ -46,8 +63,13 @@ pub fn router(app: App) -> Router {
         .route("/api/sessions/{id}/resize", post(terminal::resize))
         .route("/api/sessions/{id}/output", get(terminal::output))
         .route("/api/sessions/{id}/processes", get(processes::list))
+        .route_layer(axum::middleware::from_fn_with_state(app.clone(), auth::guard))
         .fallback(fallback)
         .method_not_allowed_fallback(method_not_allowed)
+}
+
+fn finish(routes: Router<App>, app: App) -> Router {
+    routes
         .layer(axum::middleware::from_fn(security_headers))
         .layer(axum::middleware::from_fn_with_state(app.clone(), count_refusals))
         .with_state(app)
@@ -55,7 +77,8 @@ pub fn router(app: App) -> Router {
 
 /// The whole API for the Unix socket of `owner`: for them and root alone.
 pub fn private_router(app: App, owner: u32) -> Router {
-    router(app).layer(axum::middleware::from_fn_with_state(owner, peer::check))
+    finish(routes(&app).layer(axum::middleware::from_fn(auth::let_owner)), app)
+        .layer(axum::middleware::from_fn_with_state(owner, peer::check))
 }
 
 /// What a session may say of itself, and nothing else: the service of the
@@ -78,9 +101,10 @@ async fn root(State(app): State<App>, request: Request) -> Response {
         return page::serve(request.headers(), "/");
     }
     let (mut parts, _) = request.into_parts();
-    match axum::extract::WebSocketUpgrade::from_request_parts(&mut parts, &app).await {
-        Ok(upgrade) => ws::upgrade(State(app), Ok(upgrade)).await,
-        Err(rejection) => ws::upgrade(State(app), Err(rejection)).await,
+    let upgrade = axum::extract::WebSocketUpgrade::from_request_parts(&mut parts, &app).await;
+    match Grant::from_request_parts(&mut parts, &app).await {
+        Ok(grant) => ws::upgrade(State(app), grant, upgrade).await,
+        Err(error) => error.into_response(),
     }
 }
 
@@ -109,10 +133,17 @@ async fn security_headers(request: Request, next: Next) -> Response {
     const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
         img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; \
         form-action 'none'; frame-ancestors 'none'";
-    const FIXED: [(HeaderName, &str); 3] = [
+    // Of what a browser can do for a page, ours uses the clipboard, the whole
+    // screen and notices, which are no matter of this header.
+    const PERMISSIONS: &str = "accelerometer=(), autoplay=(), camera=(), display-capture=(), geolocation=(), \
+        gyroscope=(), hid=(), magnetometer=(), microphone=(), midi=(), payment=(), serial=(), usb=()";
+    const FIXED: [(HeaderName, &str); 6] = [
         (header::CONTENT_SECURITY_POLICY, CSP),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (HeaderName::from_static("permissions-policy"), PERMISSIONS),
     ];
     let mut response = next.run(request).await;
     let headers = response.headers_mut();

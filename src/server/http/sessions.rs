@@ -16,6 +16,7 @@ use crate::link::message::{Refusal, Request};
 use crate::model::id::{SessionId, SessionName};
 use crate::model::spec::{SessionSpec, SpawnStage, TerminalSize};
 use crate::server::App;
+use crate::server::auth::rights::Grant;
 use crate::server::link::RequestError;
 use crate::server::registry::{Entry, Snapshot};
 use crate::server::view::SessionView;
@@ -77,13 +78,13 @@ pub fn view(entry: &Entry) -> SessionView {
     SessionView::of(&entry.record, &entry.session)
 }
 
-/// The JSON of all sessions.
-pub fn views(snapshot: &Snapshot) -> Vec<SessionView> {
-    snapshot.sessions.iter().map(view).collect()
+/// The JSON of all sessions that may be seen.
+pub fn views(snapshot: &Snapshot, grant: &Grant) -> Vec<SessionView> {
+    snapshot.sessions.iter().filter(|entry| grant.sees(entry.record.id)).map(view).collect()
 }
 
 /// `GET /api/sessions`
-pub async fn list(State(app): State<App>, query: Checked<ListQuery>) -> Result<Json<Value>, ApiError> {
+pub async fn list(State(app): State<App>, grant: Grant, query: Checked<ListQuery>) -> Result<Json<Value>, ApiError> {
     let query = checked(query)?;
     if let Some(generation) = query.wait_beyond {
         let mut snapshots = app.registry.subscribe();
@@ -92,7 +93,7 @@ pub async fn list(State(app): State<App>, query: Checked<ListQuery>) -> Result<J
         let _ = tokio::time::timeout(NEWS_PATIENCE, beyond).await;
     }
     let now = app.registry.now();
-    Ok(Json(json!({ "sessions": views(&now), "generation": now.generation })))
+    Ok(Json(json!({ "sessions": views(&now, &grant), "generation": now.generation })))
 }
 
 /// `POST /api/sessions`

@@ -1,6 +1,8 @@
 // The real image in a real container, from the Docker daemon that tests/docker/run has made.
 
 import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { apiAt } from './api.mjs';
@@ -10,7 +12,10 @@ const IMAGE = process.env.QUARTERDECK_IMAGE ?? 'quarterdeck:test';
 
 /** Runs a container with these flags of `docker run` until `stop()`. */
 export async function startContainer(flags) {
-  const id = await docker('run', '--detach', '--publish', '127.0.0.1::3000', ...flags, IMAGE, '--no-auth', '--log-format', 'json');
+  // The page's address is outside the container, where nobody but us can tell of it.
+  const port = await freePort();
+  const options = ['--no-auth=i-know', '--allow-origin', `http://127.0.0.1:${port}`, '--log-format', 'json'];
+  const id = await docker('run', '--detach', '--publish', `127.0.0.1:${port}:3000`, ...flags, IMAGE, ...options);
   const log = [];
   const logs = spawn('docker', ['logs', '--follow', id], { stdio: ['ignore', 'ignore', 'pipe'] });
   createInterface({ input: logs.stderr }).on('line', (line) => log.push(line));
@@ -27,6 +32,15 @@ export async function startContainer(flags) {
     await stop();
     throw new Error(`the container did not come up; its log:\n${log.join('\n')}`, { cause: error });
   }
+}
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
 }
 
 async function docker(...words) {

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, mpsc};
 use tungstenite::error::CapacityError;
 
 use super::super::error::ApiError;
-use super::super::{sessions, terminal};
+use super::super::{rights, sessions, terminal};
 use super::channel::{Channel, Window};
 use super::input::{Input, Inputs};
 use super::messages::{ClientMessage, ServerMessage};
@@ -23,6 +23,7 @@ use crate::logging::unix_millis;
 use crate::model::id::SessionId;
 use crate::model::signal::Signal;
 use crate::server::App;
+use crate::server::auth::rights::{Grant, Right};
 use crate::server::metrics::echo::Stopwatch;
 use crate::server::session::{Session, Start};
 
@@ -47,6 +48,7 @@ const WINDOW_MIN: u64 = 1024;
 /// The reading half.
 pub struct Incoming {
     app: App,
+    grant: Grant,
     form: Form,
     orders: mpsc::Sender<Order>,
     wake: Arc<Notify>,
@@ -94,9 +96,10 @@ impl Complaint {
 
 impl Incoming {
     /// A reader that gives its orders to the writer.
-    pub fn new(app: App, form: Form, orders: mpsc::Sender<Order>, wake: Arc<Notify>) -> Self {
+    pub fn new(app: App, grant: Grant, form: Form, orders: mpsc::Sender<Order>, wake: Arc<Notify>) -> Self {
         Self {
             app,
+            grant,
             form,
             inputs: Inputs::new(orders.clone()),
             orders,
@@ -170,12 +173,24 @@ impl Incoming {
     }
 
     fn find(&self, id: &str) -> Result<Arc<Session>, Complaint> {
-        sessions::find(&self.app, id).map(|entry| entry.session).map_err(Complaint::about(id))
+        let found = sessions::find(&self.app, id).map(|entry| entry.session);
+        let seen =
+            found.and_then(
+                |session| {
+                    if self.grant.sees(session.id()) { Ok(session) } else { Err(ApiError::no_session(id)) }
+                },
+            );
+        seen.map_err(Complaint::about(id))
     }
 
     async fn take_text(&mut self, text: &str) -> Result<(), Complaint> {
         let message = serde_json::from_str(text)
             .map_err(|e| ApiError::invalid(format!("The message can't be understood: {e}")))?;
+        self.check(rights::of_message(&message)).map_err(|error| Complaint {
+            error,
+            session_id: message.session_id().map(str::to_owned),
+            code: None,
+        })?;
         match message {
             ClientMessage::Attach { session_id, offset, window } => self.attach(&session_id, offset, window).await,
             ClientMessage::Detach { session_id } => self.detach(&session_id).await,
@@ -205,6 +220,10 @@ impl Incoming {
                 Ok(())
             }
         }
+    }
+
+    fn check(&self, right: Right) -> Result<(), ApiError> {
+        if self.grant.may(right) { Ok(()) } else { Err(ApiError::forbidden(&self.grant)) }
     }
 
     /// Forgets sessions that are gone.
@@ -282,6 +301,7 @@ impl Incoming {
             let text = format!("Channel {} is not attached on this connection", frame.channel);
             return Err(Complaint { error: ApiError::invalid(text), session_id: None, code: Some("NOT_ATTACHED") });
         };
+        self.check(rights::INPUT_FRAME).map_err(Complaint::about(&session.id().to_string()))?;
         let input = Input { bytes: bytes.slice(frames::HEAD..), sequence: Some(frame.sequence) };
         self.type_in(&session, input).await;
         Ok(())

@@ -45,6 +45,23 @@ pub enum ClientMessage {
     Heartbeat { timestamp: Option<Number> },
 }
 
+impl ClientMessage {
+    /// The session it is about.
+    #[must_use]
+    pub fn session_id(&self) -> Option<&str> {
+        match self {
+            Self::Attach { session_id, .. }
+            | Self::Detach { session_id }
+            | Self::Resume { session_id }
+            | Self::Input { session_id, .. }
+            | Self::Interrupt { session_id }
+            | Self::Resize { session_id, .. }
+            | Self::Ack { session_id, .. } => Some(session_id),
+            Self::Heartbeat { .. } => None,
+        }
+    }
+}
+
 fn oldest() -> Start {
     Start::Oldest
 }

@@ -9,21 +9,23 @@ mod channel;
 mod frames;
 mod incoming;
 mod input;
-mod messages;
+pub mod messages;
 mod outgoing;
 mod utf8;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::ws::{WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{WebSocket, WebSocketUpgrade, close_code};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use tokio::sync::{Notify, mpsc};
 
 use super::error::ApiError;
 use crate::server::App;
+use crate::server::auth::rights::Grant;
 
 /// Name of the binary form.
 pub const BINARY_PROTOCOL: &str = "quarterdeck.v1";
@@ -33,6 +35,9 @@ const FRAME_MAX: usize = 1024 * 1024;
 
 /// Orders that may wait for the writing half.
 const ORDERS_MAX: usize = 256;
+
+/// How long a client may take to hear that its login is over.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// How terminal data travels on a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,27 +49,40 @@ pub enum Form {
 }
 
 /// `GET /ws`
-pub async fn upgrade(State(app): State<App>, upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>) -> Response {
+pub async fn upgrade(
+    State(app): State<App>,
+    grant: Grant,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
     let upgrade = match upgrade {
         Ok(upgrade) => upgrade,
         Err(rejection) => return ApiError::upgrade_required(rejection.body_text()).into_response(),
     };
     let upgrade = upgrade.protocols([BINARY_PROTOCOL]).max_frame_size(FRAME_MAX).max_message_size(FRAME_MAX);
     let form = if upgrade.selected_protocol().is_some() { Form::Binary } else { Form::Json };
-    upgrade.on_upgrade(move |socket| connection(app, socket, form))
+    upgrade.on_upgrade(move |socket| connection(app, grant, socket, form))
 }
 
-async fn connection(app: App, socket: WebSocket, form: Form) {
+async fn connection(app: App, grant: Grant, socket: WebSocket, form: Form) {
     let _guard = app.registry.connection();
     tracing::debug!(?form, "Client connected");
     let (sink, stream) = socket.split();
     let (orders, ordered) = mpsc::channel(ORDERS_MAX);
     let wake = Arc::new(Notify::new());
-    let reader = incoming::Incoming::new(app.clone(), form, orders, Arc::clone(&wake));
-    let writer = outgoing::Outgoing::new(app, form, sink, ordered, wake);
-    // Whichever half ends first ends the connection.
-    tokio::select! {
-        () = reader.run(stream) => {}
-        () = writer.run() => {}
-    }
+    let reader = incoming::Incoming::new(app.clone(), grant.clone(), form, orders.clone(), Arc::clone(&wake));
+    let writer = outgoing::Outgoing::new(app.clone(), grant.clone(), form, sink, ordered, wake);
+    let mut writer = std::pin::pin!(writer.run());
+    // Whichever half ends first ends the connection, and so does the login.
+    let reason = tokio::select! {
+        () = reader.run(stream) => return,
+        () = &mut writer => return,
+        reason = app.auth.over(&grant) => reason,
+    };
+    // From here on nothing is read any more. A client that reads nothing either
+    // is not told why.
+    let farewell = async {
+        let _ = orders.send(outgoing::Order::Close(close_code::POLICY, reason)).await;
+        writer.await;
+    };
+    let _ = tokio::time::timeout(FAREWELL, farewell).await;
 }

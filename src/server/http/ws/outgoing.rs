@@ -19,6 +19,7 @@ use crate::model::id::SessionId;
 use crate::model::resources::MemoryLevel;
 use crate::model::sweep::Cleaned;
 use crate::server::App;
+use crate::server::auth::rights::Grant;
 use crate::server::http::health::{refusal_of_new_sessions, resource_state};
 use crate::server::http::sessions::{view, views};
 use crate::server::registry::{Entry, Snapshot};
@@ -57,6 +58,7 @@ enum Next {
 /// The writing half.
 pub struct Outgoing {
     app: App,
+    grant: Grant,
     form: Form,
     sink: SplitSink<WebSocket, Message>,
     orders: mpsc::Receiver<Order>,
@@ -73,6 +75,7 @@ impl Outgoing {
     /// A writer that follows the reader's orders.
     pub fn new(
         app: App,
+        grant: Grant,
         form: Form,
         sink: SplitSink<WebSocket, Message>,
         orders: mpsc::Receiver<Order>,
@@ -85,6 +88,7 @@ impl Outgoing {
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             app,
+            grant,
             form,
             sink,
             orders,
@@ -129,7 +133,7 @@ impl Outgoing {
     }
 
     async fn greet(&mut self) -> Result<(), axum::Error> {
-        let list = ServerMessage::List { sessions: views(&self.known), generation: self.known.generation };
+        let list = ServerMessage::List { sessions: views(&self.known, &self.grant), generation: self.known.generation };
         self.say(&list).await?;
         self.say(&ServerMessage::Resources(Box::new(resource_state(&self.app)))).await?;
 
@@ -259,17 +263,20 @@ impl Outgoing {
             return Ok(());
         }
         let before = std::mem::replace(&mut self.known, Arc::clone(&now));
-        for entry in &now.sessions {
+        let grant = self.grant.clone();
+        for entry in now.sessions.iter().filter(|entry| grant.sees(entry.record.id)) {
             for message in self.changes_of(before.get(entry.record.id), entry) {
                 self.say(&message).await?;
             }
         }
         let gone = before.sessions.iter().map(|e| e.record.id).filter(|id| now.get(*id).is_none());
-        for session_id in gone {
+        for session_id in gone.filter(|id| grant.sees(*id)) {
             self.destroyed(session_id).await?;
         }
         for (_, cleaned) in now.cleaned.iter().filter(|(generation, _)| *generation > before.generation) {
-            self.say(&cleaned_message(cleaned)).await?;
+            if grant.sees_news_of(cleaned.session) {
+                self.say(&cleaned_message(cleaned)).await?;
+            }
         }
         if let (None, Some(grace_ms)) = (before.shutting_down, now.shutting_down) {
             self.say(&shutdown(grace_ms)).await?;
@@ -291,6 +298,7 @@ impl Outgoing {
 
     async fn tell(&mut self, news: &News) -> Result<(), axum::Error> {
         let message = match news {
+            News::Session(warning) if !self.grant.sees(warning.session) => return Ok(()),
             News::Level(warning) => level_message(&self.app, warning),
             News::Session(warning) => ServerMessage::SessionWarning {
                 session_id: warning.session,
