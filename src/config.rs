@@ -11,7 +11,9 @@ use std::time::Duration;
 use crate::cli::init::{CommandLine, InitArgs, MainArgs, NoAuth, TokenArg};
 use crate::model::forwarding::Forwarding;
 use crate::model::secret::Secret;
-use crate::model::settings::{DoorSettings, LogFormat, LogLevel, LogSettings, ResourceSettings, Settings};
+use crate::model::settings::{
+    DoorSettings, LimitSettings, LogFormat, LogLevel, LogSettings, ResourceSettings, Settings,
+};
 use crate::model::signal::Signal;
 use crate::ring::layout::Capacity;
 
@@ -169,6 +171,7 @@ impl Config {
     /// # Errors
     /// A directory that does not exist, or can't be found out.
     fn decide(args: InitArgs, now: u64) -> Result<Self, ConfigError> {
+        let scrollback = Capacity::at_least(args.scrollback.as_u64());
         let state_dir = args.state_dir.or_else(default_state_dir).map(absolute);
         let token = args.token.map(|TokenArg(token)| token).transpose();
         let token = token.map_err(|e| ConfigError(format!("--token can't be used: {e}")))?;
@@ -184,7 +187,7 @@ impl Config {
             sockets: socket_candidates(args.socket.as_deref(), state_dir.as_deref()),
             socket_is_given: args.socket.is_some(),
             token: token_source(token, args.token_file, args.no_auth, args.listen, state_dir.as_deref())?,
-            scrollback: Capacity::at_least(args.scrollback.as_u64()),
+            scrollback,
             stop_grace: args.stop_grace,
             shutdown_grace: args.shutdown_grace,
             sweep_interval: args.sweep_interval,
@@ -206,6 +209,12 @@ impl Config {
                 started_at: now,
                 history: args.history.as_u64(),
                 doors: DoorSettings { listen: args.listen, hosts: args.allow_host, origins: args.allow_origin },
+                rings_max: scrollback.bytes().saturating_mul(args.max_sessions.into()),
+                limits: LimitSettings {
+                    connections: args.max_connections,
+                    connections_per_client: args.max_connections_per_client.min(args.max_connections),
+                    requests_per_second: args.max_requests_per_second,
+                },
                 log: LogSettings {
                     level: args.log_level.into(),
                     format: args.log_format.map_or_else(default_format, Into::into),

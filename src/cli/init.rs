@@ -48,6 +48,17 @@ pub struct InitArgs {
     #[arg(long, env = "QUARTERDECK_MAX_SESSIONS", default_value_t = 4, value_name = "N",
           value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub max_sessions: u32,
+    /// Most connections to the address of the API, WebSockets included
+    #[arg(long, env = "QUARTERDECK_MAX_CONNECTIONS", default_value_t = 512, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(4..=16384))]
+    pub max_connections: u32,
+    /// Most of them from one client address; behind a reverse proxy all come from one
+    #[arg(long, env = "QUARTERDECK_MAX_CONNECTIONS_PER_CLIENT", default_value_t = 256, value_name = "N",
+          value_parser = clap::value_parser!(u32).range(4..=16384))]
+    pub max_connections_per_client: u32,
+    /// Most requests a second from one client address, twice as many at once; 0: any number
+    #[arg(long, env = "QUARTERDECK_MAX_REQUESTS_PER_SECOND", default_value_t = 1000, value_name = "N")]
+    pub max_requests_per_second: u32,
     /// Program of a session that names none [default: claude if on PATH, else $SHELL, else /bin/sh]
     #[arg(long, env = "QUARTERDECK_SESSION_COMMAND", value_name = "COMMAND")]
     pub session_command: Option<CommandLine>,

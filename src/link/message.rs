@@ -15,7 +15,7 @@ use crate::model::sweep::{Cleaned, SweepReport, Totals};
 use crate::model::worktree::Worktree;
 
 /// Changed whenever a message changes its meaning or shape.
-pub const VERSION: u16 = 5;
+pub const VERSION: u16 = 6;
 
 /// Without a push for so long, the server's alarm rings.
 pub const LIFE_SIGN: Duration = Duration::from_secs(3);

@@ -60,6 +60,10 @@ pub struct Settings {
     pub history: u64,
     /// By which names the API may be reached, and from which pages.
     pub doors: DoorSettings,
+    /// What clients may use of the server.
+    pub limits: LimitSettings,
+    /// Bytes that the retained output of all sessions may take in memory.
+    pub rings_max: u64,
     /// Logging.
     pub log: LogSettings,
     /// What counts as much memory.
@@ -75,6 +79,17 @@ pub struct DoorSettings {
     pub hosts: Vec<Host>,
     /// Further pages.
     pub origins: Vec<Origin>,
+}
+
+/// What clients may use of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitSettings {
+    /// Most connections at the API's address.
+    pub connections: u32,
+    /// Most of them from one client.
+    pub connections_per_client: u32,
+    /// Most requests a second of one client; 0 for any number.
+    pub requests_per_second: u32,
 }
 
 /// What counts as much memory, and how often everything is looked at.

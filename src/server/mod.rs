@@ -16,6 +16,7 @@ mod pace;
 mod registry;
 pub mod resource_view;
 pub mod resources;
+mod room;
 pub mod session;
 mod state;
 mod tool;
@@ -23,7 +24,6 @@ pub mod view;
 pub mod worktree;
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -39,10 +39,12 @@ use crate::logging::{self, LogFiles};
 use crate::model::settings::{LogFormat, LogLevel, LogSettings, Settings};
 use auth::Auth;
 use history::keeper::Keeper as Historian;
+use http::serve::{self, Serving};
 use link::{Greeting, Link};
 use registry::Registry;
 use resources::monitor::Monitor;
 use resources::sessions::{Processes, Watch, init_pid};
+use room::Room;
 use state::keeper::Keeper;
 use state::store::Store;
 use worktree::Worktrees;
@@ -121,6 +123,9 @@ async fn try_serve(link: OwnedFd) -> Result<(), String> {
     let link = Arc::new(link);
     let registry = Arc::new(Registry::new(restarts, nudge, historian(&settings, restarts)));
     let monitor = Arc::new(Monitor::new(settings.resources)?);
+    if restarts == 0 {
+        room::warn_of_rings(&settings, monitor.memory().limit);
+    }
     let app = App {
         link: Arc::clone(&link),
         registry: Arc::clone(&registry),
@@ -268,19 +273,21 @@ async fn show_life(alarm: OwnedFd) {
 }
 
 fn listen(app: &App, tcp: OwnedFd, unix: Option<OwnedFd>, notify: Option<OwnedFd>) -> io::Result<()> {
-    let router = http::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
-    let listener = TcpListener::from_std(tcp.into())?;
-    tokio::spawn(async move { axum::serve(listener, router).await });
+    let room = Room::of(&app.settings);
+    let metrics = || Arc::clone(&app.registry.metrics);
+    tokio::spawn(serve::serve(
+        TcpListener::from_std(tcp.into())?,
+        Serving::tcp(http::router(app.clone()), &room, &app.settings.limits, metrics()),
+    ));
     if let Some(socket) = unix {
         let router = http::private_router(app.clone(), http::peer::owner(&socket)?);
-        let service = router.into_make_service_with_connect_info::<http::peer::Peer>();
         let listener = UnixListener::from_std(socket.into())?;
-        tokio::spawn(async move { axum::serve(listener, service).await });
+        tokio::spawn(serve::serve(listener, Serving::unix(router, &room, metrics())));
     }
     if let Some(socket) = notify {
         let router = http::notify_router(app.clone());
         let listener = UnixListener::from_std(socket.into())?;
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        tokio::spawn(serve::serve(listener, Serving::notify(router, &room, metrics())));
     }
     Ok(())
 }

@@ -28,6 +28,14 @@ pub fn take_link() -> Option<OwnedFd> {
 #[derive(Clone, Copy, Debug)]
 pub struct DescriptorLimit(pub(super) Rlimit);
 
+impl DescriptorLimit {
+    /// Descriptors that may be open; none if any number may.
+    #[must_use]
+    pub fn soft(self) -> Option<u64> {
+        self.0.current
+    }
+}
+
 /// The present limit of open descriptors.
 #[must_use]
 pub fn descriptor_limit() -> DescriptorLimit {

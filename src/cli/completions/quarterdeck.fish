@@ -44,6 +44,9 @@ complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand init" -l listen 
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand init" -l socket -d 'Unix socket for client commands [default: /run/quarterdeck/api.sock, else $XDG_RUNTIME_DIR, else the state dir]' -r -F
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand init" -l no-auth -d 'Serve without authentication (this version has none yet and warns when the flag is missing)' -r
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand init" -l max-sessions -d 'Most sessions at once' -r
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand init" -l max-connections -d 'Most connections to the address of the API, WebSockets included' -r
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand init" -l max-connections-per-client -d 'Most of them from one client address; behind a reverse proxy all come from one' -r
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand init" -l max-requests-per-second -d 'Most requests a second from one client address, twice as many at once; 0: any number' -r
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand init" -l session-command -d 'Program of a session that names none [default: claude if on PATH, else $SHELL, else /bin/sh]' -r
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand init" -l resume-command -d 'Runs when a session of the session command is resumed [default: claude with --continue; others as they are]' -r
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand init" -l workspace -d 'Where sessions start [default: /workspace if present, else the working directory]' -r -F

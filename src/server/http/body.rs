@@ -9,6 +9,7 @@ use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
+use super::serve::SlowBody;
 
 /// Largest JSON body in bytes; half of what a link message may have.
 pub const JSON_MAX: usize = 64 * 1024;
@@ -27,6 +28,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        refuse_encoded(&request)?;
         let is_json = is_json(&request);
         let bytes = read(request.into_body(), JSON_MAX).await?;
         if bytes.is_empty() {
@@ -46,6 +48,7 @@ impl<S: Send + Sync> FromRequest<S> for InputBody {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        refuse_encoded(&request)?;
         read(request.into_body(), INPUT_MAX).await.map(Self)
     }
 }
@@ -62,6 +65,16 @@ impl<S: Send + Sync> FromRequestParts<S> for SessionPath {
     }
 }
 
+/// A few packed kilobytes can be gigabytes.
+fn refuse_encoded(request: &Request) -> Result<(), ApiError> {
+    match request.headers().get(header::CONTENT_ENCODING) {
+        Some(encoding) if encoding != "identity" => {
+            Err(ApiError::encoded(&encoding.to_str().unwrap_or("?").escape_debug().to_string()))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn is_json(request: &Request) -> bool {
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
@@ -71,11 +84,19 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(bytes).map_err(|e| ApiError::invalid(format!("The JSON body can't be used: {e}")))
 }
 
+fn broken(error: axum::Error) -> ApiError {
+    let error = error.into_inner();
+    if error.is::<SlowBody>() {
+        return ApiError::request_timeout("body");
+    }
+    ApiError::invalid(format!("The request body broke off: {error}"))
+}
+
 async fn read(mut body: Body, limit: usize) -> Result<Bytes, ApiError> {
     let mut all = Vec::new();
     let mut total = 0usize;
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|e| ApiError::invalid(format!("The request body broke off: {e}")))?;
+        let frame = frame.map_err(broken)?;
         let Ok(data) = frame.into_data() else { continue };
         total = total.saturating_add(data.len());
         if total > DISCARD_MAX {

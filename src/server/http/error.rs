@@ -1,5 +1,7 @@
 //! Every error the API can answer, with its status, code and words.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -10,6 +12,7 @@ use crate::link::message::Refusal;
 use crate::model::id::NameError;
 use crate::model::spec::SpawnFailure;
 use crate::server::link::RequestError;
+use crate::server::metrics::connections::Full;
 use crate::server::resources::room::Shortage;
 
 /// An error as clients get it.
@@ -65,6 +68,22 @@ impl ApiError {
     /// The error for a person who asks why: its details if they are words.
     pub fn reason(&self) -> String {
         self.body.details.as_str().map_or_else(|| self.message(), str::to_owned)
+    }
+
+    /// The whole answer, for a connection that is closed behind it.
+    pub fn raw(&self) -> Vec<u8> {
+        let body = self.json().to_string();
+        let retry = self.retry_after.map(|seconds| format!("retry-after: {seconds}\r\n")).unwrap_or_default();
+        let (status, length) = (self.status, body.len());
+        format!(
+            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
+             cache-control: no-store\r\nx-content-type-options: nosniff\r\n{retry}connection: close\r\n\r\n{body}"
+        )
+        .into_bytes()
+    }
+
+    fn json(&self) -> Value {
+        json!({ "error": self.body, "code": self.body.code })
     }
 
     /// What happened, and what to do next, in one text.
@@ -130,11 +149,31 @@ impl ApiError {
             .suggest("Send the rest, from bytesWritten on, once the program reads again.")
     }
 
+    /// 408: a part of the request was not sent in time.
+    pub fn request_timeout(part: &str) -> Self {
+        let message = format!("The {part} of the request did not come in time");
+        Self::new(StatusCode::REQUEST_TIMEOUT, "limit", "REQUEST_TIMEOUT", message)
+            .suggest("Send the request again, without pauses, or in smaller parts.")
+    }
+
     /// 413.
     pub fn too_large(limit: usize) -> Self {
         let message = format!("The request body is larger than {limit} bytes");
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "validation", "PAYLOAD_TOO_LARGE", message)
             .suggest("Send less, or send it in parts.")
+    }
+
+    /// 414.
+    pub fn target_too_long(limit: usize) -> Self {
+        let message = format!("The path and query of the request are longer than {limit} bytes");
+        Self::new(StatusCode::URI_TOO_LONG, "limit", "URI_TOO_LONG", message).suggest("Send less in the address.")
+    }
+
+    /// 415: nothing here is unpacked.
+    pub fn encoded(encoding: &str) -> Self {
+        let message = format!("The request body is encoded ({encoding}), and none is decoded here");
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "validation", "UNSUPPORTED_MEDIA_TYPE", message)
+            .suggest("Send the body as it is, without the header Content-Encoding.")
     }
 
     /// 415.
@@ -173,6 +212,24 @@ impl ApiError {
             .suggest("Connect with a WebSocket client.")
     }
 
+    /// 429: the client asks more than it may.
+    pub fn rate_limited(wait: Duration) -> Self {
+        let seconds = super::serve::seconds(wait);
+        let message = "This client sends more requests than it may";
+        let mut error = Self::new(StatusCode::TOO_MANY_REQUESTS, "limit", "RATE_LIMITED", message)
+            .details(json!({ "retryAfterSeconds": seconds }))
+            .suggest("Wait, then send fewer at a time, or raise --max-requests-per-second.");
+        error.retry_after = Some(seconds);
+        error
+    }
+
+    /// 431.
+    pub fn head_too_large(fields: usize, bytes: usize) -> Self {
+        let message = format!("The request has more than {fields} header fields, or more than {bytes} bytes of them");
+        Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "limit", "HEADERS_TOO_LARGE", message)
+            .suggest("Send fewer or shorter header fields; cookies of other pages may be among them.")
+    }
+
     /// 500: something of ours failed.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "INTERNAL", message)
@@ -192,6 +249,18 @@ impl ApiError {
             Shortage::Descriptors { open, max } => refused("DESCRIPTORS_EXHAUSTED", "Descriptor limit nearly reached")
                 .details(format!("{open} of {max} file descriptors are open. Cannot create new sessions."))
                 .suggest("Close idle connections and sessions, or raise the limit of open files (ulimit -n)."),
+        }
+    }
+
+    /// 503: no place for a connection.
+    pub fn too_many_connections(full: Full, most: usize) -> Self {
+        let refused =
+            |message: String| Self::new(StatusCode::SERVICE_UNAVAILABLE, "limit", "TOO_MANY_CONNECTIONS", message);
+        match full {
+            Full::Total => refused(format!("All {most} connections there may be are in use"))
+                .suggest("Try again in a moment, close connections, or raise --max-connections."),
+            Full::Peer => refused(format!("This client has all {most} connections that one client may have"))
+                .suggest("Close connections, or raise --max-connections-per-client."),
         }
     }
 
@@ -264,7 +333,7 @@ impl From<RequestError> for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let code = self.body.code;
-        let mut response = (self.status, Json(json!({ "error": self.body, "code": code }))).into_response();
+        let mut response = (self.status, Json(self.json())).into_response();
         if let Some((oldest, head)) = self.offsets {
             super::terminal::put_offsets(response.headers_mut(), None, head, oldest);
         }
@@ -276,6 +345,10 @@ impl IntoResponse for ApiError {
         if self.status == StatusCode::UNAUTHORIZED {
             let scheme = header::HeaderValue::from_static("Bearer");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+        }
+        if self.status == StatusCode::REQUEST_TIMEOUT {
+            // The rest of the request may still come, and is no request.
+            response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
         }
         response
     }

@@ -13,6 +13,7 @@ use crate::model::resources::{MemoryLevel, MemoryReading};
 use crate::model::settings::ResourceSettings;
 use crate::server::App;
 use crate::server::auth::rights::Grant;
+use crate::server::metrics::connections::{Connections, Cut, Full, Gate};
 use crate::server::metrics::text::{CONTENT_TYPE, Exposition, Metric, Value};
 use crate::server::registry::Registry;
 use crate::server::resources::monitor::Now;
@@ -31,6 +32,7 @@ pub async fn metrics(State(app): State<App>) -> ([(HeaderName, &'static str); 1]
         .value(refusal_of_new_sessions(&app).is_none());
     sessions(&mut text, &views(&app.registry.now(), &Grant::OWNER), app.settings.max_sessions);
     clients(&mut text, &app.registry);
+    connections(&mut text, &app.registry.metrics.connections);
     cleaning(&mut text, &app.registry);
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], text.finish())
 }
@@ -174,6 +176,27 @@ fn clients(text: &mut Exposition, registry: &Registry) {
     }
     let help = "Time from a WebSocket client's input to the first output behind it that the client was sent.";
     text.histogram("quarterdeck_echo_seconds", help, &metrics.echo.observed());
+}
+
+fn connections(text: &mut Exposition, connections: &Connections) {
+    let mut open = text.gauge("quarterdeck_connections", "Open connections, WebSockets included, by listening socket.");
+    for gate in Gate::ALL {
+        open.sample(&[("listener", gate.name())], connections.open_at(gate));
+    }
+    let mut most = text.gauge("quarterdeck_connections_limit", "Connections there may be.");
+    for gate in Gate::ALL {
+        most.sample(&[("listener", gate.name())], connections.most_at(gate));
+    }
+    let mut refused = text.counter("quarterdeck_refused_connections_total", "Connections that there was no place for.");
+    for full in Full::ALL {
+        refused.sample(&[("limit", full.name())], connections.refused_for(full));
+    }
+    let mut cut = text.counter("quarterdeck_cut_connections_total", "Connections that the server ended, by reason.");
+    for cause in Cut::ALL {
+        cut.sample(&[("reason", cause.name())], connections.cut_for(cause));
+    }
+    text.counter("quarterdeck_throttled_messages_total", "WebSocket messages behind which a client had to wait.")
+        .value(connections.throttled.get());
 }
 
 fn cleaning(text: &mut Exposition, registry: &Registry) {

@@ -13,6 +13,7 @@ mod page;
 pub mod peer;
 mod processes;
 mod rights;
+pub mod serve;
 mod sessions;
 mod sweep;
 mod terminal;
@@ -20,12 +21,12 @@ mod tokens;
 mod worktree;
 mod ws;
 
-use axum::Router;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, delete, get, post};
+use axum::{Extension, Router};
 
 use super::App;
 use super::auth::rights::Grant;
@@ -101,9 +102,10 @@ async fn root(State(app): State<App>, request: Request) -> Response {
         return page::serve(request.headers(), "/");
     }
     let (mut parts, _) = request.into_parts();
+    let allowance = parts.extensions.get().cloned().map(Extension);
     let upgrade = axum::extract::WebSocketUpgrade::from_request_parts(&mut parts, &app).await;
     match Grant::from_request_parts(&mut parts, &app).await {
-        Ok(grant) => ws::upgrade(State(app), grant, upgrade).await,
+        Ok(grant) => ws::upgrade(State(app), grant, allowance, upgrade).await,
         Err(error) => error.into_response(),
     }
 }

@@ -6,12 +6,10 @@
 
 use std::os::fd::AsFd;
 
-use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::serve::IncomingStream;
-use tokio::net::UnixListener;
+use tokio::net::UnixStream;
 
 use super::error::ApiError;
 
@@ -22,9 +20,16 @@ const ROOT: u32 = 0;
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(Option<u32>);
 
-impl Connected<IncomingStream<'_, UnixListener>> for Peer {
-    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
-        Self(stream.io().peer_cred().ok().map(|peer| peer.uid()))
+impl Peer {
+    /// Who is at the other end of `stream`.
+    pub fn of(stream: &UnixStream) -> Self {
+        Self(stream.peer_cred().ok().map(|peer| peer.uid()))
+    }
+
+    /// The user, if the kernel knows one.
+    #[must_use]
+    pub fn user(self) -> Option<u32> {
+        self.0
     }
 }
 

@@ -1,5 +1,6 @@
 //! What this server counts while it lives, and how metrics are written.
 
+pub mod connections;
 pub mod echo;
 pub mod histogram;
 pub mod text;
@@ -8,17 +9,21 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use connections::Connections;
 use histogram::Histogram;
 
 /// Codes that are shown before they first occur: an increase from nothing to
 /// one is no increase to Prometheus, and these are what alerts ask for.
-const EXPECTED_CODES: [&str; 6] = [
+const EXPECTED_CODES: [&str; 9] = [
     "DESCRIPTORS_EXHAUSTED",
     "INIT_UNAVAILABLE",
     "MAX_SESSIONS",
+    "RATE_LIMITED",
+    "REQUEST_TIMEOUT",
     "RESOURCE_EXHAUSTED",
     "SHUTTING_DOWN",
     "TASKS_EXHAUSTED",
+    "TOO_MANY_CONNECTIONS",
 ];
 
 /// A number that only grows.
@@ -47,6 +52,8 @@ pub struct Metrics {
     pub sent_bytes: Counter,
     /// Gaps that clients were told of.
     pub gaps: Counter,
+    /// What becomes of connections.
+    pub connections: Connections,
     /// From a key to what followed.
     pub echo: Histogram,
     refusals: Mutex<BTreeMap<&'static str, u64>>,
@@ -58,6 +65,7 @@ impl Default for Metrics {
             input_bytes: Counter::default(),
             sent_bytes: Counter::default(),
             gaps: Counter::default(),
+            connections: Connections::default(),
             echo: Histogram::default(),
             refusals: Mutex::new(EXPECTED_CODES.map(|code| (code, 0)).into()),
         }

@@ -37,12 +37,22 @@ impl<'q> Bystander<'q> {
     }
 
     /// Types a line and waits until it comes back.
-    fn exchange(&mut self) {
+    pub fn exchange(&mut self) {
         let line = format!("line {} of the bystander\n", self.typed.len());
         self.client.input(&self.id, &line);
         self.typed += &line;
         let (id, wanted) = (self.id.clone(), self.typed.len());
         self.client.wait_until("the bystander's line came back", |view| view.bytes(&id).len() >= wanted);
+    }
+
+    /// Goes while the misdeed goes on: nothing was lost.
+    #[track_caller]
+    pub fn leave(mut self) {
+        self.exchange();
+        payload::assert_same(&self.client.view.terminal(&self.id).bytes, self.typed.as_bytes());
+        assert_eq!(self.quarterdeck.server(), self.server, "the server was started again");
+        self.client.close();
+        self.api.remove(&self.id);
     }
 
     /// Asserts that nothing was lost, nobody was disturbed and no descriptor

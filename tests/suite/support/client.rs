@@ -84,6 +84,11 @@ impl Client {
         std::io::Write::write_all(self.socket().get_mut(), bytes).expect("a connection");
     }
 
+    /// The same, for a server that may have closed.
+    pub fn try_send_bytes(&mut self, bytes: &[u8]) -> bool {
+        std::io::Write::write_all(self.socket().get_mut(), bytes).is_ok()
+    }
+
     /// Attaches from the oldest byte on.
     #[track_caller]
     pub fn attach(&mut self, id: &str) {

@@ -4,7 +4,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub mod bystander;
+pub mod attack;
+mod bystander;
 pub mod client;
 pub mod group;
 pub mod http;

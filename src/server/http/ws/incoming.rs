@@ -12,6 +12,7 @@ use tokio::sync::{Notify, mpsc};
 use tungstenite::error::CapacityError;
 
 use super::super::error::ApiError;
+use super::super::serve::Allowance;
 use super::super::{rights, sessions, terminal};
 use super::channel::{Channel, Window};
 use super::input::{Input, Inputs};
@@ -24,6 +25,7 @@ use crate::model::id::SessionId;
 use crate::model::signal::Signal;
 use crate::server::App;
 use crate::server::auth::rights::{Grant, Right};
+use crate::server::metrics::connections::Cut;
 use crate::server::metrics::echo::Stopwatch;
 use crate::server::session::{Session, Start};
 
@@ -42,6 +44,9 @@ const QUOTED_MAX: usize = 300;
 /// The window of a binary client that names none, in bytes.
 const BINARY_WINDOW: u64 = 256 * 1024;
 
+/// Most clients attached to one session.
+const CLIENTS_MAX: usize = 256;
+
 /// Smallest window: less could never carry a frame worth its head.
 const WINDOW_MIN: u64 = 1024;
 
@@ -57,6 +62,8 @@ pub struct Incoming {
     by_channel: HashMap<u16, Weak<Session>>,
     next_channel: u16,
     nonsense: Option<Nonsense>,
+    /// What the client may send; none if that is not counted.
+    allowance: Option<Arc<Allowance>>,
 }
 
 /// A session that the connection is attached to.
@@ -96,7 +103,14 @@ impl Complaint {
 
 impl Incoming {
     /// A reader that gives its orders to the writer.
-    pub fn new(app: App, grant: Grant, form: Form, orders: mpsc::Sender<Order>, wake: Arc<Notify>) -> Self {
+    pub fn new(
+        app: App,
+        grant: Grant,
+        form: Form,
+        orders: mpsc::Sender<Order>,
+        wake: Arc<Notify>,
+        allowance: Option<Arc<Allowance>>,
+    ) -> Self {
         Self {
             app,
             grant,
@@ -108,6 +122,7 @@ impl Incoming {
             by_channel: HashMap::new(),
             next_channel: 1,
             nonsense: None,
+            allowance,
         }
     }
 
@@ -121,8 +136,10 @@ impl Incoming {
                     Some((code, reason)) => return self.close(code, reason).await,
                     None => return,
                 },
-                Ok(None) | Err(_) => return,
+                Ok(None) => return,
+                Err(_) => return self.app.registry.metrics.connections.cut(Cut::Silent),
             };
+            self.keep_to_allowance().await;
             let outcome = match message {
                 Message::Text(text) => self.take_text(text.as_str()).await,
                 Message::Binary(bytes) => self.take_frame(bytes).await,
@@ -137,6 +154,15 @@ impl Incoming {
                     self.complain(complaint).await;
                 }
             }
+        }
+    }
+
+    /// A client that sends more than it may is read more slowly.
+    async fn keep_to_allowance(&self) {
+        let wait = self.allowance.as_ref().map(|allowance| allowance.message()).unwrap_or_default();
+        if !wait.is_zero() {
+            self.app.registry.metrics.connections.throttled.add(1);
+            tokio::time::sleep(wait).await;
         }
     }
 
@@ -248,6 +274,10 @@ impl Incoming {
             (None, Form::Binary) => Window::FromFirstAck(BINARY_WINDOW),
             (None, Form::Json) => Window::Unlimited,
         };
+        if session.client_count() >= CLIENTS_MAX {
+            let text = format!("The session has {CLIENTS_MAX} clients attached, and may have no more; detach one");
+            return Err(Complaint::with_code(id, "TOO_MANY_CLIENTS", &text));
+        }
         let attachment = session.attach(start, Arc::clone(&self.wake)).map_err(|beyond| {
             let head = beyond.head;
             let text = format!("The offset is beyond the output, which ends at {head}; attach at {head} or \"live\"");

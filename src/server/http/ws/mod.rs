@@ -16,6 +16,7 @@ mod utf8;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{WebSocket, WebSocketUpgrade, close_code};
@@ -24,6 +25,7 @@ use futures_util::StreamExt;
 use tokio::sync::{Notify, mpsc};
 
 use super::error::ApiError;
+use super::serve::Allowance;
 use crate::server::App;
 use crate::server::auth::rights::Grant;
 
@@ -52,6 +54,7 @@ pub enum Form {
 pub async fn upgrade(
     State(app): State<App>,
     grant: Grant,
+    allowance: Option<Extension<Arc<Allowance>>>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     let upgrade = match upgrade {
@@ -60,16 +63,18 @@ pub async fn upgrade(
     };
     let upgrade = upgrade.protocols([BINARY_PROTOCOL]).max_frame_size(FRAME_MAX).max_message_size(FRAME_MAX);
     let form = if upgrade.selected_protocol().is_some() { Form::Binary } else { Form::Json };
-    upgrade.on_upgrade(move |socket| connection(app, grant, socket, form))
+    let allowance = allowance.map(|Extension(allowance)| allowance);
+    upgrade.on_upgrade(move |socket| connection(app, grant, socket, form, allowance))
 }
 
-async fn connection(app: App, grant: Grant, socket: WebSocket, form: Form) {
+async fn connection(app: App, grant: Grant, socket: WebSocket, form: Form, allowance: Option<Arc<Allowance>>) {
     let _guard = app.registry.connection();
     tracing::debug!(?form, "Client connected");
     let (sink, stream) = socket.split();
     let (orders, ordered) = mpsc::channel(ORDERS_MAX);
     let wake = Arc::new(Notify::new());
-    let reader = incoming::Incoming::new(app.clone(), grant.clone(), form, orders.clone(), Arc::clone(&wake));
+    let wakes = Arc::clone(&wake);
+    let reader = incoming::Incoming::new(app.clone(), grant.clone(), form, orders.clone(), wakes, allowance);
     let writer = outgoing::Outgoing::new(app.clone(), grant.clone(), form, sink, ordered, wake);
     let mut writer = std::pin::pin!(writer.run());
     // Whichever half ends first ends the connection, and so does the login.
