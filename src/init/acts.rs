@@ -128,7 +128,11 @@ impl Init {
     pub(super) fn note_attention(&mut self, id: SessionId, life: u32, attention: Attention) {
         let Some(session) = self.table.get_mut(id) else { return };
         let state = &mut session.record.state;
-        if matches!(state.stage, Stage::Running { .. }) && state.life == life && attention.is_sound() {
+        if matches!(state.stage, Stage::Running { .. })
+            && state.life == life
+            && attention.is_sound()
+            && state.attention != attention
+        {
             state.attention = attention;
             self.announce(id);
         }

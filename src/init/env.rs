@@ -1,13 +1,14 @@
 //! The environment of a session: the container's own, completed to what a
 //! login would set, with the caller's variables on top.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::{CString, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use crate::model::attention::{NOTIFY_SOCKET, NOTIFY_TOKEN};
 use crate::model::session::Record;
+use crate::model::spec::PATH_MAX;
 use crate::sys::service::DescriptorLimit;
 use crate::sys::spawn::{Marks, Program};
 
@@ -69,6 +70,9 @@ pub(super) fn tool(argv: &[String], cwd: &str, limit: DescriptorLimit) -> Result
     })
 }
 
+/// Directories of a PATH that are looked in.
+const PATH_DIRS_MAX: usize = 256;
+
 type Variables = BTreeMap<Vec<u8>, Vec<u8>>;
 
 fn variables(
@@ -110,8 +114,13 @@ pub(super) fn candidates(command: &[u8], path: &[u8]) -> Result<Vec<CString>, st
     if command.is_empty() || command.contains(&b'/') {
         return Ok(vec![CString::new(command)?]);
     }
+    let mut seen = HashSet::new();
     path.split(|b| *b == b':')
         .map(|dir| if dir.is_empty() { b"." } else { dir })
+        // A second time the same is not found again, and what is too long for the
+        // kernel never.
+        .filter(|dir| dir.len() + 1 + command.len() <= PATH_MAX && seen.insert(*dir))
+        .take(PATH_DIRS_MAX)
         .map(|dir| CString::new([dir, command].join(&b'/')))
         .collect()
 }
@@ -178,7 +187,16 @@ mod tests {
             all.into_iter().map(|c| c.into_string().unwrap()).collect()
         };
         assert_eq!(tried("sh", "/a:/b"), ["/a/sh", "/b/sh"]);
-        assert_eq!(tried("sh", "/a::"), ["/a/sh", "./sh", "./sh"]);
+        assert_eq!(tried("sh", "/a::/a"), ["/a/sh", "./sh"]);
         assert_eq!(tried("./sh", "/a"), ["./sh"]);
+    }
+
+    #[test]
+    fn a_path_without_end_costs_little() {
+        let tried = |command: &[u8], path: &str| candidates(command, path.as_bytes()).unwrap();
+        assert_eq!(tried(b"sh", &":".repeat(60_000)).len(), 1);
+        let dirs: Vec<String> = (0..10_000).map(|n| n.to_string()).collect();
+        assert_eq!(tried(b"sh", &dirs.join(":")).len(), PATH_DIRS_MAX);
+        assert!(tried(&[b'x'; 30_000], &dirs.join(":")).is_empty());
     }
 }

@@ -32,8 +32,10 @@ use crate::sys::signals::{Meaning, Signals};
 use crate::sys::tag::Tag;
 use crate::sys::{eventfd, pages, spawn};
 
-/// Messages taken from the server in one turn.
+/// Messages taken from the server in one turn, and how long that may take: some
+/// start a process.
 const MESSAGES_A_TURN: usize = 64;
+const MESSAGES_TIME: Duration = Duration::from_millis(2);
 
 /// How long after a key somebody is still typing, in milliseconds.
 const TYPING: u64 = 300;
@@ -152,9 +154,8 @@ impl Init {
         let timeout = self.next_deadline().map(|at| at.saturating_duration_since(now));
         let mut sources = vec![Source::Signals, Source::Nudge];
         let mut fds = vec![PollFd::new(&self.signals, PollFlags::IN), PollFd::new(&self.nudge, PollFlags::IN)];
-        if let Some((link, has_waiting)) = self.server.link() {
+        if let Some((link, flags)) = self.server.link() {
             sources.push(Source::Link);
-            let flags = if has_waiting { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
             fds.push(PollFd::from_borrowed_fd(link, flags));
         }
         let others = [(Source::Candidate, self.server.candidate_link()), (Source::Alarm, self.server.alarm())];
@@ -300,6 +301,10 @@ impl Init {
     fn server_ended(&mut self, status: crate::model::session::ExitStatus) {
         self.server.ended(Instant::now(), status);
         self.forget_askers();
+        // It never starts anything, but if it was taken over something of it may be left.
+        if self.sweeper.is_on() {
+            self.inspector.want_sweep(None);
+        }
         if self.shutdown.has_begun() {
             self.server.retire();
         } else {
@@ -328,7 +333,11 @@ impl Init {
 
     fn take_messages(&mut self) {
         self.server.flush();
+        let until = Instant::now() + MESSAGES_TIME;
         for _ in 0..MESSAGES_A_TURN {
+            if !self.server.is_heard() || Instant::now() >= until {
+                return;
+            }
             match self.server.receive() {
                 FromServer::Introduced(VERSION) => self.greet(),
                 FromServer::Introduced(other) => {
@@ -337,8 +346,9 @@ impl Init {
                 }
                 FromServer::Message(ToInit::Restored) => self.is_restored = true,
                 FromServer::Message(ToInit::Serving) => {
-                    self.server.is_serving(Instant::now());
-                    tracing::info!(restarts = self.server.restarts(), "API server ready");
+                    if self.server.is_serving(Instant::now()) {
+                        tracing::info!(restarts = self.server.restarts(), "API server ready");
+                    }
                 }
                 FromServer::Message(ToInit::Pong) => self.server.take_pong(),
                 FromServer::Message(ToInit::OomKills(kills)) => {
@@ -437,13 +447,13 @@ impl Init {
         let mut fds = vec![self.nudge.as_fd(), alarm.as_fd(), self.listeners.tcp.as_fd()];
         let unix = [&self.listeners.unix, &self.listeners.notify].into_iter().flatten();
         fds.extend(unix.map(|(fd, _)| fd.as_fd()));
-        self.server.send(&hello, &fds);
+        self.server.greet(&hello, &fds);
         for session in self.table.iter() {
-            self.server.send(&ToServer::Session(Box::new(session.record.clone())), &session.fds());
+            self.server.greet(&ToServer::Session(Box::new(session.record.clone())), &session.fds());
         }
         // Counters that began again with each server would go backwards.
-        self.server.send(&ToServer::Swept(self.sweeper.totals), &[]);
-        self.server.send(&ToServer::HelloDone, &[]);
+        self.server.greet(&ToServer::Swept(self.sweeper.totals), &[]);
+        self.server.greet(&ToServer::HelloDone, &[]);
         if self.shutdown.has_begun() {
             self.server.send(&ToServer::ShuttingDown { grace_ms: self.grace_ms() }, &[]);
         }

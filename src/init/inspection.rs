@@ -82,6 +82,11 @@ impl Wanted {
         }
     }
 
+    fn asker_count(&self) -> usize {
+        let blows = self.blows.iter().filter(|(_, _, asker)| asker.is_some()).count();
+        blows + self.sweep.as_ref().map_or(0, Vec::len)
+    }
+
     fn forget_askers(&mut self) {
         self.blows.iter_mut().for_each(|(_, _, asker)| *asker = None);
         self.sweep.iter_mut().for_each(Vec::clear);
@@ -116,6 +121,12 @@ impl Inspector {
     /// A sweep, as soon as the one that may be running is over.
     pub fn want_sweep(&mut self, asker: Option<RequestNumber>) {
         self.wanted.sweep.get_or_insert_default().extend(asker);
+    }
+
+    /// How many requests wait for a scan to come, and how many for the present one.
+    #[must_use]
+    pub fn asker_count(&self) -> usize {
+        self.wanted.asker_count() + self.running.as_ref().map_or(0, |(wanted, _)| wanted.asker_count())
     }
 
     /// The server that asked is gone, and its numbers mean nothing any more.
@@ -179,7 +190,8 @@ impl Init {
     fn people(&self) -> People {
         let keys = self.table.iter().map(super::session::Session::key);
         let main = self.main.as_ref().and_then(super::main_command::MainCommand::pid);
-        People::new(self.inspector.own, self.server.pid(), main, keys)
+        let helpers = self.server.tags().chain(self.tools.tags());
+        People::new(self.inspector.own, self.server.pid(), main, keys, helpers)
     }
 
     fn begin_scan(&mut self) -> bool {

@@ -19,6 +19,7 @@ mod listeners;
 pub mod main_command;
 mod members;
 mod oom_kills;
+mod outbox;
 mod people;
 mod reaped;
 mod requests;

@@ -86,19 +86,28 @@ pub struct People {
     main: Option<i32>,
     ids: HashSet<SessionId>,
     tags: HashMap<Tag, SessionId>,
+    /// Tags of servers and tools that are there.
+    helpers: HashSet<Tag>,
     kernel_sessions: HashMap<i32, (SessionId, bool)>,
     on_terminals: HashMap<i32, SessionId>,
 }
 
 impl People {
     /// Those of this moment.
-    pub fn new(own: Own, server: Option<Pid>, main: Option<Pid>, keys: impl Iterator<Item = SessionKey>) -> Self {
+    pub fn new(
+        own: Own,
+        server: Option<Pid>,
+        main: Option<Pid>,
+        keys: impl Iterator<Item = SessionKey>,
+        helpers: impl Iterator<Item = Tag>,
+    ) -> Self {
         let mut people = Self {
             own,
             server: server.map(Pid::raw),
             main: main.map(Pid::raw),
             ids: HashSet::new(),
             tags: HashMap::new(),
+            helpers: helpers.collect(),
             kernel_sessions: HashMap::new(),
             on_terminals: HashMap::new(),
         };
@@ -152,6 +161,9 @@ impl People {
     fn evidence(&self, stat: &Stat) -> Option<Owner> {
         let tag = Pid::new(stat.pid).and_then(Tag::worn_by).filter(|tag| Some(*tag) != self.own.tag);
         if let Some(tag) = tag {
+            if self.helpers.contains(&tag) {
+                return Some(Owner::Ours);
+            }
             return Some(self.tags.get(&tag).map_or(Owner::Gone(Gone::Tagged(tag)), |id| Owner::Session(*id)));
         }
         self.by_kernel_session(stat)

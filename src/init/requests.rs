@@ -10,17 +10,16 @@ use crate::logging::unix_millis;
 use crate::model::id::{SessionId, SessionName};
 use crate::model::session::{Record, Stage};
 use crate::model::signal::Signal;
-use crate::model::spec::{SessionSpec, SpawnFailure, SpawnStage, TerminalSize};
+use crate::model::spec::{SessionSpec, SpawnFailure, SpawnStage, TerminalSize, check_directory};
 use crate::model::worktree::Worktree;
 use crate::sys::{process, pty};
 
 /// Most sessions that a state file may bring back, whatever the limit is now.
 const RESTORED_MAX: u32 = 1024;
 
-/// No session gets there: the largest offset that is exact in a JSON number,
-/// and more starts than a century has seconds.
-const OFFSET_MAX: u64 = 1 << 53;
-const LIVES_MAX: u32 = u32::MAX - u32::MAX / 4;
+/// Most requests that may wait for the end of one session, or for a look at
+/// /proc; each costs memory until it is answered.
+const WAITING_MAX: usize = 64;
 
 /// An answer now, or one that another event will give.
 type Decision = Result<Option<SessionId>, Refusal>;
@@ -57,6 +56,9 @@ impl Init {
             return Err(Refusal::ShuttingDown);
         }
         spec.check().map_err(|e| Refusal::Invalid(e.to_string()))?;
+        if let Some(worktree) = &worktree {
+            check_directory(&worktree.path).map_err(|e| Refusal::Invalid(e.to_string()))?;
+        }
         let name = self.table.admit(name, self.config.settings.max_sessions)?;
         let made = Session::new(name, spec, size, worktree, self.config.scrollback, unix_millis());
         let mut session = made.map_err(|e| {
@@ -101,13 +103,7 @@ impl Init {
         if self.is_restored {
             return Err(Refusal::Invalid("the sessions of the state file are restored already".into()));
         }
-        if !matches!(record.state.stage, Stage::Idle { .. }) {
-            return Err(Refusal::Invalid("a session can't be restored with a program".into()));
-        }
-        if output_end > OFFSET_MAX || record.state.life > LIVES_MAX {
-            return Err(Refusal::Invalid("its counters are beyond what any session reaches".into()));
-        }
-        record.spec.check().map_err(|e| Refusal::Invalid(e.to_string()))?;
+        record.check_restored(output_end).map_err(|e| Refusal::Invalid(e.to_string()))?;
         self.table.admit(Some(record.name.clone()), RESTORED_MAX)?;
         let session = Session::restored(record, self.config.scrollback, output_end)
             .map_err(|e| Refusal::Kernel(e.raw_os_error().unwrap_or(libc::ENOMEM)))?;
@@ -126,6 +122,9 @@ impl Init {
 
     fn remove(&mut self, number: u64, id: SessionId) -> Decision {
         let session = self.table.get_mut(id).ok_or(Refusal::NotFound)?;
+        if session.removers.len() >= WAITING_MAX {
+            return Err(Refusal::TooManyWaiting);
+        }
         session.removers.push(number);
         session.is_being_removed = true;
         session.stop_requested = true;
@@ -141,6 +140,9 @@ impl Init {
         if self.shutdown.has_begun() {
             return Err(Refusal::ShuttingDown);
         }
+        if self.inspector.asker_count() >= WAITING_MAX {
+            return Err(Refusal::TooManyWaiting);
+        }
         self.inspector.want_sweep(Some(number));
         Ok(None)
     }
@@ -151,6 +153,7 @@ impl Init {
             return Err(Refusal::NotRunning);
         }
         match scope {
+            Scope::Session if self.inspector.asker_count() >= WAITING_MAX => return Err(Refusal::TooManyWaiting),
             Scope::Session => {
                 session.is_kill_sent |= signal == Signal::KILL;
                 self.inspector.want_blow(id, Blow::Signal(signal), Some(number));

@@ -214,7 +214,7 @@ impl Scan {
 /// when nothing is left that a look in one go could delay.
 #[must_use]
 pub fn everybody(server: Option<Pid>) -> Vec<Member> {
-    let people = People::new(Own::read(), server, None, std::iter::empty());
+    let people = People::new(Own::read(), server, None, std::iter::empty(), std::iter::empty());
     let now = Instant::now();
     let Ok(mut scan) = Scan::begin(now) else { return Vec::new() };
     while scan.advance(&people, now + LONG) == Progress::More {}

@@ -14,13 +14,15 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::server_process::{FromServer, ServerProcess};
+use super::server_process::{FromServer, Loss, ServerProcess};
 use super::session::Ground;
 use crate::link::codec::MESSAGE_MAX;
 use crate::link::message::{LIFE_SIGN, ToServer, VERSION};
 use crate::model::session::ExitStatus;
 use crate::model::signal::Signal;
+use crate::sys::poll::PollFlags;
 use crate::sys::process::Pid;
+use crate::sys::tag::Tag;
 use crate::sys::timer;
 
 /// This many ends within [`CRASH_WINDOW`] are no accident: wait before the next.
@@ -28,6 +30,8 @@ const CRASHES_MAX: usize = 5;
 const CRASH_WINDOW: Duration = Duration::from_secs(10);
 /// One that served for so long did not end because it can't work.
 const WORKED: Duration = Duration::from_millis(300);
+/// One that init had to end did work if it served for so long before.
+const WORKED_WELL: Duration = Duration::from_secs(60);
 const BACKOFF_FIRST: Duration = Duration::from_millis(5);
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
 /// SIGKILL as `wait(2)` tells it.
@@ -71,6 +75,10 @@ pub struct ServerChild {
     backoff: Duration,
     start_at: Option<Instant>,
     serving_since: Option<Instant>,
+    /// Whether init ended the present server because of what it did.
+    is_at_fault: bool,
+    /// Whether it was told goodbye, after which it may end when it likes.
+    is_last: bool,
     down_since: Option<Instant>,
     buffer: Vec<u8>,
 }
@@ -97,6 +105,8 @@ impl ServerChild {
             backoff: BACKOFF_FIRST,
             start_at: Some(now),
             serving_since: None,
+            is_at_fault: false,
+            is_last: false,
             down_since: None,
             buffer: vec![0; MESSAGE_MAX],
         })
@@ -118,7 +128,18 @@ impl ServerChild {
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         let candidate = self.candidate.as_ref().map(|candidate| candidate.until);
-        [self.start_at, self.answer_by, candidate].into_iter().flatten().min()
+        [self.start_at, self.answer_by, candidate, self.taking_by()].into_iter().flatten().min()
+    }
+
+    /// Until when the server must have taken one of the messages that wait for it.
+    fn taking_by(&self) -> Option<Instant> {
+        self.process.as_ref()?.outbox().patience_ends()
+    }
+
+    /// By what everything is known that servers start.
+    pub fn tags(&self) -> impl Iterator<Item = Tag> {
+        let candidate = self.candidate.as_ref().map(|candidate| &candidate.process);
+        self.process.iter().chain(candidate).map(ServerProcess::tag)
     }
 
     /// How many servers were started before the present one.
@@ -131,6 +152,7 @@ impl ServerChild {
     /// serves nobody, and would only be waited for.
     pub fn take_leave(&mut self) {
         self.retire();
+        self.is_last = true;
         match &self.process {
             Some(process) if !process.is_introduced() => process.signal(Signal::KILL),
             _ => self.send(&ToServer::Goodbye, &[]),
@@ -143,11 +165,13 @@ impl ServerChild {
         self.refuse("the container ends");
     }
 
-    /// The server accepts connections: it works.
-    pub fn is_serving(&mut self, now: Instant) {
+    /// The server accepts connections: it works. False if it has said so before.
+    pub fn is_serving(&mut self, now: Instant) -> bool {
         self.down_since = None;
         self.fallback = None;
-        self.serving_since = Some(now);
+        let is_first = self.serving_since.is_none();
+        self.serving_since.get_or_insert(now);
+        is_first
     }
 
     /// Does what is due.
@@ -157,6 +181,12 @@ impl ServerChild {
         }
         if self.candidate.as_ref().is_some_and(|candidate| candidate.until <= now) {
             self.refuse("it does not introduce itself");
+        }
+        if let Some(until) = self.taking_by().filter(|until| *until <= now) {
+            match &mut self.process {
+                Some(process) if now.duration_since(until) > FROZEN => process.outbox_mut().forgive(now),
+                _ => return self.replace("it has taken none of its messages for 10 s"),
+            }
         }
         let Some(until) = self.answer_by.filter(|until| *until <= now) else { return };
         if now.duration_since(until) > FROZEN {
@@ -181,6 +211,7 @@ impl ServerChild {
         self.starts += 1;
         self.process = Some(process);
         self.serving_since = None;
+        self.is_at_fault = false;
         // Without an alarm a server that hangs is not noticed, which is better
         // than no server.
         self.alarm = timer::create().ok();
@@ -250,7 +281,10 @@ impl ServerChild {
             self.start_at = Some(now);
             return;
         }
-        let has_worked = served.is_some_and(|time| is_killed || time >= WORKED);
+        let has_worked = served.is_some_and(|time| match self.is_at_fault {
+            true => time >= WORKED_WELL,
+            false => is_killed || time >= WORKED,
+        });
         if has_worked {
             self.backoff = BACKOFF_FIRST;
         }
@@ -290,31 +324,52 @@ impl ServerChild {
         self.process.iter().for_each(|process| process.signal(signal));
     }
 
-    /// The link, and whether messages wait to be sent.
+    /// The link, and for what to watch it.
     #[must_use]
-    pub fn link(&self) -> Option<(BorrowedFd<'_>, bool)> {
-        self.process.as_ref()?.link()
+    pub fn link(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
+        let process = self.process.as_ref()?;
+        let mut flags = PollFlags::empty();
+        flags.set(PollFlags::IN, self.is_heard());
+        flags.set(PollFlags::OUT, !process.outbox().is_empty());
+        Some((process.link()?, flags))
+    }
+
+    /// Whether what the server says is read: not while it reads nothing itself.
+    #[must_use]
+    pub fn is_heard(&self) -> bool {
+        self.process.as_ref().is_some_and(|process| !process.outbox().is_full())
     }
 
     /// The link of the server that may come next.
     #[must_use]
     pub fn candidate_link(&self) -> Option<BorrowedFd<'_>> {
-        self.candidate.as_ref()?.process.link().map(|(link, _)| link)
+        self.candidate.as_ref()?.process.link()
     }
 
     /// Sends a message now or, when the server is busy, later.
     pub fn send(&mut self, message: &ToServer, fds: &[BorrowedFd<'_>]) {
-        let Some(process) = &mut self.process else { return };
-        if let Err(reason) = process.send(message, fds) {
-            self.replace(&reason);
-        }
+        let sent = self.process.as_mut().map_or(Ok(()), |process| process.send(message, fds, false));
+        self.note_loss(sent);
+    }
+
+    /// Sends a part of the greeting, of which there is as much as there is.
+    pub fn greet(&mut self, message: &ToServer, fds: &[BorrowedFd<'_>]) {
+        let sent = self.process.as_mut().map_or(Ok(()), |process| process.send(message, fds, true));
+        self.note_loss(sent);
     }
 
     /// Sends what waited, as far as it fits.
     pub fn flush(&mut self) {
-        let Some(process) = &mut self.process else { return };
-        if let Err(reason) = process.flush() {
-            self.replace(&reason);
+        let sent = self.process.as_mut().map_or(Ok(()), ServerProcess::flush);
+        self.note_loss(sent);
+    }
+
+    fn note_loss(&mut self, sent: Result<(), Loss>) {
+        match sent {
+            Ok(()) => {}
+            Err(Loss::Missed(reason)) => self.replace(&reason),
+            Err(Loss::Deaf) if self.is_last => self.hang_up(),
+            Err(Loss::Deaf) => self.dismiss(),
         }
     }
 
@@ -390,6 +445,7 @@ impl ServerChild {
     /// Ends a server that does not do its work; the next one starts from scratch.
     pub fn replace(&mut self, reason: &str) {
         tracing::error!(reason, "Replacing the API server");
+        self.is_at_fault = true;
         self.dismiss();
     }
 

@@ -1,39 +1,48 @@
 //! One API server process: its start, its link, what waits to be sent to it.
 
-use std::collections::VecDeque;
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::Instant;
 
+use super::outbox::Outbox;
+use super::people::tag_of;
 use super::session::Ground;
 use crate::link::codec;
 use crate::link::message::{ToInit, ToServer};
+use crate::model::id::SessionId;
 use crate::model::signal::Signal;
 use crate::sys::process::{self, Pid};
 use crate::sys::spawn::Marks;
+use crate::sys::tag::Tag;
 use crate::sys::{seqpacket, spawn};
-
-/// Messages that may wait for a server that is busy. One that lets more pile up
-/// is not busy but stuck.
-const OUTBOX_MAX: usize = 8192;
-
-/// A message that did not fit the socket's queue yet.
-#[derive(Debug)]
-struct Waiting {
-    bytes: Vec<u8>,
-    fds: Vec<OwnedFd>,
-}
 
 /// A running server, or one that has ended and is not reaped yet.
 #[derive(Debug)]
 pub struct ServerProcess {
     pid: Pid,
+    tag: Tag,
     link: Option<OwnedFd>,
     report: OwnedFd,
-    outbox: VecDeque<Waiting>,
+    outbox: Outbox,
     is_introduced: bool,
+}
+
+/// Why nothing more can be sent to a server.
+#[derive(Debug)]
+pub enum Loss {
+    /// It does not listen any more, most likely because it ended.
+    Deaf,
+    /// It knows other sessions than there are, or soon will.
+    Missed(String),
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        self.hang_up();
+    }
 }
 
 /// What reading the link gave.
@@ -60,14 +69,16 @@ impl ServerProcess {
     /// What failed, in words.
     pub fn start(binary: &OwnedFd, path: &Path, ground: &Ground) -> Result<Self, String> {
         let (ours, theirs) = seqpacket::pair().map_err(|e| format!("no link: {e}"))?;
-        let program = program(binary, path, ground).map_err(|e| format!("no program: {e}"))?;
+        let tag = tag_of(SessionId::random());
+        let program = program(binary, path, ground, tag).map_err(|e| format!("no program: {e}"))?;
         let child = spawn::spawn(&program, spawn::Stdio::Service(theirs.as_fd()))
             .map_err(|f| format!("{}: {}", f.stage, io::Error::from_raw_os_error(f.errno)))?;
         Ok(Self {
             pid: child.pid,
+            tag,
             report: child.report,
             link: Some(ours),
-            outbox: VecDeque::new(),
+            outbox: Outbox::default(),
             is_introduced: false,
         })
     }
@@ -85,10 +96,28 @@ impl ServerProcess {
         self.is_introduced
     }
 
-    /// The link, and whether messages wait to be sent.
+    /// What it and everything it ever starts is known by. It never starts
+    /// anything, unless it is not itself any more.
     #[must_use]
-    pub fn link(&self) -> Option<(BorrowedFd<'_>, bool)> {
-        self.link.as_ref().map(|link| (link.as_fd(), !self.outbox.is_empty()))
+    pub fn tag(&self) -> Tag {
+        self.tag
+    }
+
+    /// The link.
+    #[must_use]
+    pub fn link(&self) -> Option<BorrowedFd<'_>> {
+        self.link.as_ref().map(AsFd::as_fd)
+    }
+
+    /// What waits to be sent.
+    #[must_use]
+    pub fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    /// What waits to be sent, to change.
+    pub fn outbox_mut(&mut self) -> &mut Outbox {
+        &mut self.outbox
     }
 
     /// Why the program was never executed, if it was not.
@@ -107,15 +136,21 @@ impl ServerProcess {
 
     /// Stops listening to it.
     pub fn hang_up(&mut self) {
-        self.link = None;
-        self.outbox.clear();
+        self.outbox = Outbox::default();
+        // With the link goes what is still in its queue. The descriptors of a
+        // hostile server may be such that closing them takes for ever.
+        if let Some(link) = self.link.take()
+            && !seqpacket::shut_down(&link)
+        {
+            spawn::close_elsewhere(link);
+        }
     }
 
     /// Sends a message now or, when the server is busy, later.
     ///
     /// # Errors
     /// Why this server is of no use any more.
-    pub fn send(&mut self, message: &ToServer, fds: &[BorrowedFd<'_>]) -> Result<(), String> {
+    pub fn send(&mut self, message: &ToServer, fds: &[BorrowedFd<'_>], is_greeting: bool) -> Result<(), Loss> {
         // Before the greeting, which tells everything, nothing else may come.
         let Some(link) = self.link.as_ref().filter(|_| self.is_introduced) else { return Ok(()) };
         let bytes = match codec::encode(message) {
@@ -128,46 +163,28 @@ impl ServerProcess {
         if self.outbox.is_empty() {
             match seqpacket::send(link, &bytes, fds) {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                sent => return missed(sent),
+                sent => return sent.map_err(|e| loss(&e)),
             }
         }
-        let fds = fds.iter().map(|fd| fd.try_clone_to_owned()).collect::<Result<_, _>>();
-        let fds = fds.map_err(|error| format!("no descriptor can be sent to it: {error}"))?;
-        if self.outbox.len() == OUTBOX_MAX {
-            return Err("it does not read its messages".into());
-        }
-        self.outbox.push_back(Waiting { bytes, fds });
-        Ok(())
+        self.outbox.push(bytes, fds, is_greeting, Instant::now()).map_err(Loss::Missed)
     }
 
     /// Sends what waited, as far as it fits.
     ///
     /// # Errors
     /// Why this server is of no use any more.
-    pub fn flush(&mut self) -> Result<(), String> {
+    pub fn flush(&mut self) -> Result<(), Loss> {
         let Some(link) = &self.link else { return Ok(()) };
-        while let Some(first) = self.outbox.front() {
-            let fds: Vec<BorrowedFd<'_>> = first.fds.iter().map(AsFd::as_fd).collect();
-            match seqpacket::send(link, &first.bytes, &fds) {
-                Ok(()) => drop(self.outbox.pop_front()),
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                failed => {
-                    self.outbox.clear();
-                    return missed(failed);
-                }
-            }
-        }
-        Ok(())
+        let sent = self.outbox.flush(Instant::now(), |bytes, fds| seqpacket::send(link, bytes, fds));
+        sent.map_err(|e| loss(&e))
     }
 
-    /// Reads one message. Descriptors that come with it are closed: init takes
-    /// none from the server.
+    /// Reads one message. Init takes no descriptors from the server.
     pub fn receive(&mut self, buffer: &mut [u8]) -> FromServer {
         let Some(link) = &self.link else { return FromServer::Nothing };
-        let n = match seqpacket::receive(link, buffer) {
-            Ok((0, _)) => return FromServer::Closed,
-
-            Ok((n, _)) => n,
+        let n = match seqpacket::receive_plain(link, buffer) {
+            Ok(0) => return FromServer::Closed,
+            Ok(n) => n,
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => return FromServer::Nothing,
             Err(e) if e.kind() == io::ErrorKind::ConnectionReset => return FromServer::Closed,
             Err(error) => return FromServer::Broken(error.to_string()),
@@ -186,19 +203,15 @@ impl ServerProcess {
     }
 }
 
-/// A server that missed one message knows other sessions than there are. If it is
-/// gone, its end is reaped soon, and the next one is told everything anew.
-fn missed(sent: io::Result<()>) -> Result<(), String> {
+fn loss(error: &io::Error) -> Loss {
     use io::ErrorKind::{BrokenPipe, ConnectionRefused, ConnectionReset, NotConnected};
-    match sent {
-        Err(error) if !matches!(error.kind(), BrokenPipe | ConnectionRefused | ConnectionReset | NotConnected) => {
-            Err(format!("it missed a message: {error}"))
-        }
-        _ => Ok(()),
+    match error.kind() {
+        BrokenPipe | ConnectionRefused | ConnectionReset | NotConnected => Loss::Deaf,
+        _ => Loss::Missed(format!("it missed a message: {error}")),
     }
 }
 
-fn program(binary: &OwnedFd, path: &Path, ground: &Ground) -> Result<spawn::Program, std::ffi::NulError> {
+fn program(binary: &OwnedFd, path: &Path, ground: &Ground, tag: Tag) -> Result<spawn::Program, std::ffi::NulError> {
     let held = CString::new(format!("/proc/self/fd/{}", binary.as_raw_fd()))?;
     let path = CString::new(path.as_os_str().as_bytes())?;
     // The server gets the token over the link.
@@ -210,6 +223,6 @@ fn program(binary: &OwnedFd, path: &Path, ground: &Ground) -> Result<spawn::Prog
         envp: envp.collect::<Result<_, _>>()?,
         cwd: None,
         limit: ground.limit,
-        marks: Marks { oom_score: ground.server_oom_score(), ..Marks::default() },
+        marks: Marks { tag: Some(tag), oom_score: ground.server_oom_score(), ..Marks::default() },
     })
 }

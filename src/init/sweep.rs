@@ -88,6 +88,11 @@ impl Sweeper {
         tick.into_iter().chain(telling).chain(self.next_at).min()
     }
 
+    /// Whether there are sweeps.
+    pub fn is_on(&self) -> bool {
+        self.next_at.is_some()
+    }
+
     /// No more sweeps; the one under way goes on to its end.
     pub fn stop(&mut self) {
         self.next_at = None;

@@ -1,7 +1,8 @@
 //! Short programs that run for the server, which never forks: git.
 //!
 //! A tool runs with a session's rights and without a terminal. It belongs to
-//! no session, so no sweep ends it; the shutdown does, as it ends everybody.
+//! no session, so no sweep ends it; the shutdown does, as it ends everybody. What
+//! it leaves behind, a hook's daemon for example, the next sweep does end.
 //! One whose server is gone goes on to its end, and until then no other starts:
 //! the next server is to find things at rest.
 
@@ -11,18 +12,18 @@ use std::time::{Duration, Instant};
 
 use super::env;
 use super::event_loop::Init;
+use super::people::tag_of;
 use super::session::{OOM_RAISE, RequestNumber};
 use crate::link::message::{Answer, Refusal, ToServer};
 use crate::model::id::SessionId;
 use crate::model::session::ExitStatus;
 use crate::model::signal::Signal;
-use crate::model::spec::{SpawnFailure, SpawnStage};
+use crate::model::spec::{SpawnFailure, SpawnStage, check_directory};
+use crate::model::tool::is_permitted;
 use crate::sys::pipe;
 use crate::sys::process::{self, Pid};
 use crate::sys::spawn::{self, Marks, Outcome, Stdio};
-
-/// The programs that may be run so.
-const PROGRAMS: [&str; 1] = ["git"];
+use crate::sys::tag::Tag;
 
 /// Tools that run at the same time.
 const AT_ONCE: usize = 8;
@@ -47,6 +48,7 @@ struct Order {
 #[derive(Debug)]
 struct Tool {
     pid: Pid,
+    tag: Tag,
     report: OwnedFd,
     /// Held so that a tool whose server died is not killed by its next word.
     _pipes: [OwnedFd; 2],
@@ -68,6 +70,11 @@ impl Tools {
     /// None yet.
     pub fn new() -> Self {
         Self { running: Vec::new(), waiting: VecDeque::new(), time: rehearsed_time().unwrap_or(TIME) }
+    }
+
+    /// By what the processes of those that run are known.
+    pub fn tags(&self) -> impl Iterator<Item = Tag> {
+        self.running.iter().map(|tool| tool.tag)
     }
 
     /// When a tool has used up its time.
@@ -95,12 +102,10 @@ impl Tools {
     }
 
     fn take(&mut self, order: Order) -> Result<(), Refusal> {
-        if !order.argv.first().is_some_and(|name| PROGRAMS.contains(&name.as_str())) {
-            return Err(Refusal::Invalid("only git may be run".into()));
+        if !is_permitted(&order.argv) {
+            return Err(Refusal::Invalid("no such command of git may be run".into()));
         }
-        if !order.cwd.starts_with('/') {
-            return Err(Refusal::Invalid(format!("the directory {:?} is not absolute", order.cwd)));
-        }
+        check_directory(&order.cwd).map_err(|e| Refusal::Invalid(e.to_string()))?;
         if self.waiting.len() >= WAITING_MAX {
             return Err(Refusal::TooManyTools);
         }
@@ -160,8 +165,12 @@ impl Init {
         };
         let mut program = env::tool(&order.argv, &order.cwd, self.ground.limit)
             .map_err(|_| Refusal::Invalid("the tool's arguments contain a NUL byte".into()))?;
-        program.marks =
-            Marks { oom_score: self.ground.oom_score.map(|own| own.raised_by(OOM_RAISE)), ..Marks::default() };
+        let tag = tag_of(SessionId::random());
+        program.marks = Marks {
+            tag: Some(tag),
+            oom_score: self.ground.oom_score.map(|own| own.raised_by(OOM_RAISE)),
+            cgroup: None,
+        };
         let (output, its_output) = pipe::for_output().map_err(no_pipe)?;
         let (errors, its_errors) = pipe::for_output().map_err(no_pipe)?;
         let stdio = Stdio::Tool(its_output.as_fd(), its_errors.as_fd());
@@ -169,6 +178,7 @@ impl Init {
         self.server.send(&ToServer::ToolStarted(order.number), &[output.as_fd(), errors.as_fd()]);
         self.tools.running.push(Tool {
             pid: child.pid,
+            tag,
             report: child.report,
             _pipes: [output, errors],
             asker: Some(order.number),
@@ -203,9 +213,11 @@ impl Init {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::tool::GIT;
 
     fn order(number: RequestNumber) -> Order {
-        Order { number, argv: vec!["git".into(), "status".into()], cwd: "/".into() }
+        let argv = GIT.iter().chain(&["status"]).map(|word| (*word).to_owned()).collect();
+        Order { number, argv, cwd: "/".into() }
     }
 
     fn running(number: RequestNumber) -> Tool {
@@ -213,6 +225,7 @@ mod tests {
         Tool {
             // Nobody has a number as large as that, so nobody is signalled.
             pid: Pid::new(i32::MAX).unwrap(),
+            tag: tag_of(SessionId::random()),
             report: fd(),
             _pipes: [fd(), fd()],
             asker: Some(number),

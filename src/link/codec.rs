@@ -185,6 +185,7 @@ mod tests {
                 .prop_map(|(i, errno)| Refusal::SpawnFailed(SpawnFailure { stage: SpawnStage::ALL[i], errno })),
             ".{0,60}".prop_map(Refusal::Invalid),
             Just(Refusal::TooManyTools),
+            Just(Refusal::TooManyWaiting),
             any::<i32>().prop_map(Refusal::Kernel),
         ]
     }

@@ -197,6 +197,8 @@ pub enum Refusal {
     Unkillable(String),
     /// Too many tools wait for their turn already.
     TooManyTools,
+    /// Too many requests wait for the same already.
+    TooManyWaiting,
     /// The kernel refused; its `errno(3)`.
     Kernel(i32),
 }

@@ -15,4 +15,5 @@ pub mod settings;
 pub mod signal;
 pub mod spec;
 pub mod sweep;
+pub mod tool;
 pub mod worktree;

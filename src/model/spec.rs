@@ -12,6 +12,14 @@ const CLAUDE_CONTINUE: &str = "--continue";
 /// Largest accepted terminal side, in cells.
 pub const SIDE_MAX: u16 = 1000;
 
+/// Longest path the kernel takes, in bytes (`PATH_MAX` less its end).
+pub const PATH_MAX: usize = 4095;
+
+/// Most that a session's command and environment may weigh. Their text is far
+/// below that with any client; each text costs some bytes more to keep.
+pub const WEIGHT_MAX: usize = 256 * 1024;
+const TEXT_WEIGHT: usize = 64;
+
 /// A terminal's size in character cells, each side in `1..=`[`SIDE_MAX`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "(u16, u16)", into = "(u16, u16)")]
@@ -108,6 +116,36 @@ pub enum SpecError {
     /// A relative directory has no meaning for a client.
     #[error("the directory {0:?} is not absolute")]
     RelativeDirectory(String),
+    /// No call of the kernel could be made with it.
+    #[error("the directory has {0} bytes; at most {PATH_MAX} are allowed")]
+    LongDirectory(usize),
+    /// More than [`WEIGHT_MAX`].
+    #[error(
+        "the command and its environment are too large: they take {0} bytes to keep, at most {WEIGHT_MAX} are allowed"
+    )]
+    TooHeavy(usize),
+}
+
+/// Checks a directory as a text.
+///
+/// # Errors
+/// The first [`SpecError`] found.
+pub fn check_directory(path: &str) -> Result<(), SpecError> {
+    if path.len() > PATH_MAX {
+        return Err(SpecError::LongDirectory(path.len()));
+    }
+    if path.contains('\0') {
+        return Err(SpecError::Nul("the directory"));
+    }
+    if !path.starts_with('/') {
+        return Err(SpecError::RelativeDirectory(excerpt(path)));
+    }
+    Ok(())
+}
+
+/// Enough of a text to recognise it by in a message.
+fn excerpt(text: &str) -> String {
+    text.chars().take(80).collect()
 }
 
 impl SessionSpec {
@@ -117,27 +155,30 @@ impl SessionSpec {
     /// The first [`SpecError`] found.
     pub fn check(&self) -> Result<(), SpecError> {
         let nul = |text: &String| text.contains('\0');
+        if self.weight() > WEIGHT_MAX {
+            return Err(SpecError::TooHeavy(self.weight()));
+        }
         if self.command.first().is_none_or(String::is_empty) {
             return Err(SpecError::EmptyCommand);
         }
         if self.command.iter().any(nul) {
             return Err(SpecError::Nul("the command"));
         }
-        if nul(&self.cwd) {
-            return Err(SpecError::Nul("the directory"));
-        }
-        if !self.cwd.starts_with('/') {
-            return Err(SpecError::RelativeDirectory(self.cwd.clone()));
-        }
+        check_directory(&self.cwd)?;
         for (name, value) in &self.env {
             if nul(name) || nul(value) {
                 return Err(SpecError::Nul("the environment"));
             }
             if name.is_empty() || name.contains('=') {
-                return Err(SpecError::BadVariable(name.clone()));
+                return Err(SpecError::BadVariable(excerpt(name)));
             }
         }
         Ok(())
+    }
+
+    fn weight(&self) -> usize {
+        let variables = self.env.iter().flat_map(|(name, value)| [name, value]);
+        self.command.iter().chain(variables).map(|text| text.len() + TEXT_WEIGHT).sum()
     }
 
     /// What a resume runs: for a session that was started with the session
@@ -263,6 +304,27 @@ mod tests {
         assert_eq!(bad(|s| s.cwd = "a".into()), SpecError::RelativeDirectory("a".into()));
         assert_eq!(bad(|s| s.env[0].1 = "\0".into()), SpecError::Nul("the environment"));
         assert_eq!(bad(|s| s.env[0].0 = "A=B".into()), SpecError::BadVariable("A=B".into()));
+    }
+
+    #[test]
+    fn what_would_be_dear_to_keep_is_refused_and_not_repeated() {
+        let bad = |change: fn(&mut SessionSpec)| {
+            let mut spec = spec();
+            change(&mut spec);
+            spec.check().unwrap_err().to_string()
+        };
+        let texts = [
+            bad(|s| s.command.push("x".repeat(WEIGHT_MAX))),
+            bad(|s| s.command.extend(vec![String::new(); WEIGHT_MAX / TEXT_WEIGHT])),
+            bad(|s| s.env.extend(vec![("A".into(), String::new()); WEIGHT_MAX / TEXT_WEIGHT / 2])),
+            bad(|s| s.cwd = "/x".repeat(PATH_MAX)),
+            bad(|s| s.cwd = "x".repeat(PATH_MAX)),
+            bad(|s| s.env[0].0 = "=".repeat(100_000)),
+        ];
+        assert!(texts.iter().all(|text| text.len() < 300), "{texts:?}");
+        let mut spec = spec();
+        spec.command.extend(vec!["some-file-name.txt".into(); 2000]);
+        assert_eq!(spec.check(), Ok(()));
     }
 
     #[test]

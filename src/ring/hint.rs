@@ -30,6 +30,8 @@ impl Hint {
     /// What the memfd calls return.
     pub fn create() -> io::Result<(Self, OwnedFd)> {
         let fd = memfd::create("quarterdeck-hint", LEN)?;
+        // A seal of the server's would keep its successors from mapping the page.
+        memfd::seal_against_seals(&fd)?;
         let hint = Self::open(&fd)?;
         hint.set_pace(FREE_RUN);
         Ok((hint, fd))

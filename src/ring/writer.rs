@@ -114,8 +114,9 @@ impl RingWriter {
     }
 
     fn outruns_pace(&self) -> bool {
-        let pace = self.hint.pace().min(self.head);
-        self.hint.pace() != FREE_RUN && self.head - pace + READ_MAX > self.capacity.bytes()
+        // Read once: it may change at any moment, to anything.
+        let pace = self.hint.pace();
+        pace != FREE_RUN && self.head - pace.min(self.head) + READ_MAX > self.capacity.bytes()
     }
 
     fn set_paused(&mut self, paused: bool) {

@@ -32,6 +32,15 @@ pub fn seal_against_new_writers(fd: impl AsFd) -> io::Result<()> {
     Ok(())
 }
 
+/// Takes away the right to add or remove seals, and nothing else.
+///
+/// # Errors
+/// What `fcntl(2)` returns.
+pub fn seal_against_seals(fd: impl AsFd) -> io::Result<()> {
+    rustix::fs::fcntl_add_seals(&fd, SealFlags::SEAL)?;
+    Ok(())
+}
+
 /// True if nobody can change the size of `fd` any more.
 #[must_use]
 pub fn has_fixed_size(fd: impl AsFd) -> bool {
@@ -172,6 +181,38 @@ mod tests {
         assert!(rustix::io::write(&fd, b"x").is_err());
         assert!(rustix::fs::ftruncate(&fd, 0).is_err());
         writer.word(0).store(7, Ordering::Relaxed);
+    }
+
+    #[test]
+    fn a_sealed_file_stays_so_for_whoever_opens_it_anew() {
+        use std::os::fd::AsRawFd;
+        let fd = create("test", 4096).unwrap();
+        let writer = Mapping::new(&fd, 4096, Access::Write).unwrap();
+        seal_against_new_writers(&fd).unwrap();
+        writer.word(0).store(7, Ordering::Relaxed);
+        // Whether it can be opened depends on who asks; the owner always can.
+        let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
+        let again = std::fs::File::options().read(true).write(true).open(path).unwrap();
+        let refused = Err(rustix::io::Errno::PERM);
+        assert_eq!(rustix::io::pwrite(&again, b"x", 0), refused);
+        assert_eq!(rustix::fs::ftruncate(&again, 0).err(), refused.err());
+        let punch = rustix::fs::FallocateFlags::PUNCH_HOLE | rustix::fs::FallocateFlags::KEEP_SIZE;
+        assert_eq!(rustix::fs::fallocate(&again, punch, 0, 4096).err(), refused.err());
+        assert!(Mapping::new(&again, 4096, Access::Write).is_err());
+        let reader = Mapping::new(&again, 4096, Access::Read).unwrap();
+        // SAFETY: only the protection of our own mapping is asked to change.
+        let raised = unsafe { libc::mprotect(reader.start.as_ptr().cast(), 4096, libc::PROT_READ | libc::PROT_WRITE) };
+        assert_eq!(raised, -1, "a mapping for reading can be made one for writing");
+        assert!(rustix::fs::fcntl_add_seals(&again, SealFlags::WRITE).is_err());
+        assert_eq!(reader.word(0).load(Ordering::Relaxed), 7);
+    }
+
+    #[test]
+    fn a_page_that_all_may_write_can_be_sealed_by_nobody() {
+        let fd = create("test", 4096).unwrap();
+        seal_against_seals(&fd).unwrap();
+        assert!(rustix::fs::fcntl_add_seals(&fd, SealFlags::FUTURE_WRITE).is_err());
+        assert!(Mapping::new(&fd, 4096, Access::Write).is_ok());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::net::sockopt::socket_type;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+    SendAncillaryMessage, SendFlags, Shutdown, SocketFlags, SocketType,
 };
 
 /// Most descriptors on one message.
@@ -39,7 +39,7 @@ pub fn send(socket: impl AsFd, message: &[u8], fds: &[BorrowedFd<'_>]) -> io::Re
     if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    rustix::net::sendmsg(socket, &[IoSlice::new(message)], &mut control, SendFlags::NOSIGNAL)?;
+    rustix::net::sendmsg(socket, &[IoSlice::new(message)], &mut control, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)?;
     Ok(())
 }
 
@@ -72,6 +72,46 @@ pub fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<(usize, Vec<O
     Ok((got.bytes, fds))
 }
 
+/// Receives one message of a peer that may send no descriptors.
+///
+/// A descriptor that arrives has to be closed, and closing some waits for
+/// somebody else: a connection that is to linger (`SO_LINGER`), a file whose file
+/// system is a program. So the message is looked at without taking its
+/// descriptors, and left where it is when it has any.
+///
+/// # Errors
+/// As [`receive`]; `PermissionDenied` for a message with descriptors.
+pub fn receive_plain(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut nothing = RecvAncillaryBuffer::default();
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    let got = rustix::net::recvmsg(&socket, &mut [IoSliceMut::new(buffer)], &mut nothing, flags)?;
+    if got.flags.contains(ReturnFlags::CTRUNC) {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "a message came with descriptors"));
+    }
+    // The end of the connection, or a message without a byte: not to be told apart.
+    if got.bytes > 0 {
+        rustix::net::recv(&socket, &mut [0u8; 1][..], RecvFlags::DONTWAIT)?;
+    }
+    if got.flags.contains(ReturnFlags::TRUNC) {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a message did not fit the buffer"));
+    }
+    Ok(got.bytes)
+}
+
+/// Ends the connection both ways and empties its queue; false if a message with
+/// descriptors is left in it, which whoever closes `socket` closes with it.
+pub fn shut_down(socket: impl AsFd) -> bool {
+    let _ = rustix::net::shutdown(&socket, Shutdown::Both);
+    loop {
+        match receive_plain(&socket, &mut [0; 1]) {
+            Err(e) if e.kind() == io::ErrorKind::InvalidData => {}
+            Err(e) => return e.kind() != io::ErrorKind::PermissionDenied,
+            Ok(0) => return true,
+            Ok(_) => {}
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,6 +140,33 @@ mod tests {
         assert_eq!(receive(&b, &mut buffer).unwrap_err().kind(), io::ErrorKind::InvalidData);
         assert!(matches!(receive(&b, &mut buffer), Ok((10, _))));
         assert_eq!(receive(&b, &mut buffer).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn a_message_with_descriptors_is_not_taken() {
+        let (a, b) = pair().unwrap();
+        let (reader, _writer) = rustix::pipe::pipe().unwrap();
+        send(&a, b"plain", &[]).unwrap();
+        send(&a, &[9; 100], &[]).unwrap();
+        send(&a, b"loaded", &[reader.as_fd()]).unwrap();
+        let mut buffer = [0; 64];
+        assert_eq!(receive_plain(&b, &mut buffer).unwrap(), 5);
+        assert_eq!(&buffer[..5], b"plain");
+        assert_eq!(receive_plain(&b, &mut buffer).unwrap_err().kind(), io::ErrorKind::InvalidData);
+        for _ in 0..2 {
+            assert_eq!(receive_plain(&b, &mut buffer).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        }
+        assert!(!shut_down(&b), "it is in the queue still");
+        assert!(matches!(receive(&b, &mut buffer), Ok((6, fds)) if fds.len() == 1));
+    }
+
+    #[test]
+    fn a_connection_that_is_shut_down_is_emptied_and_takes_nothing_more() {
+        let (a, b) = pair().unwrap();
+        send(&a, &[1; 100], &[]).unwrap();
+        send(&a, b"x", &[]).unwrap();
+        assert!(shut_down(&b));
+        assert_eq!(send(&a, b"x", &[]).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! close-on-exec pipe; the pipe's end-of-file means that the kernel accepted
 //! the program.
 
+use std::cell::Cell;
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
@@ -100,10 +101,11 @@ pub fn spawn(program: &Program, stdio: Stdio<'_>) -> Result<Child, SpawnFailure>
         Stdio::Service(_) | Stdio::Tool(..) => Some(open_null().map_err(at(SpawnStage::Resources))?),
         Stdio::Terminal(_) | Stdio::Own(..) => None,
     };
+    let mut script = script(&program.argv);
     let prepared = Prepared {
         argv: pointers(&program.argv),
         envp: pointers(&program.envp),
-        scripts: program.candidates.iter().map(|path| script(path, &program.argv)).collect(),
+        script: Cell::from_mut(script.as_mut_slice()).as_slice_of_cells(),
         program,
         stdio,
         null: null.as_ref().map_or(-1, AsRawFd::as_raw_fd),
@@ -180,6 +182,23 @@ pub fn outcome(report: &OwnedFd) -> Outcome {
     }
 }
 
+/// Closes `fd` in a child made for it, so that whatever closing it waits for, it
+/// is not this process that waits. The child is reaped like any other.
+pub fn close_elsewhere(fd: OwnedFd) {
+    let Ok((gone, here)) = pipe_with(PipeFlags::CLOEXEC) else { return };
+    // SAFETY: as in spawn: this process has one thread.
+    if unsafe { libc::fork() } != 0 {
+        // Where no process can be made it is closed here.
+        return drop(fd);
+    }
+    drop(here);
+    // The end of file comes when the parent has closed its `fd`, so that the
+    // one of this child is the last.
+    let _ = rustix::io::read(&gone, &mut [0u8; 1]);
+    // SAFETY: as in `become_program`. The kernel closes what is open.
+    unsafe { libc::_exit(0) }
+}
+
 fn open_null() -> io::Result<OwnedFd> {
     let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC;
     Ok(rustix::fs::open("/dev/null", flags, 0.into())?)
@@ -190,19 +209,19 @@ fn pointers(strings: &[CString]) -> Vec<*const c_char> {
     strings.iter().map(|s| s.as_ptr()).chain([ptr::null()]).collect()
 }
 
-/// `sh PATH ARG...`, null-terminated.
-fn script(path: &CString, argv: &[CString]) -> Vec<*const c_char> {
+/// `sh PATH ARG...`, null-terminated, with the path still to come.
+fn script(argv: &[CString]) -> Vec<*const c_char> {
     let args = argv.iter().skip(1).map(|s| s.as_ptr());
-    [SHELL.as_ptr(), path.as_ptr()].into_iter().chain(args).chain([ptr::null()]).collect()
+    [SHELL.as_ptr(), ptr::null()].into_iter().chain(args).chain([ptr::null()]).collect()
 }
 
 /// The child's view: raw numbers and pointers only.
 struct Prepared<'a> {
     argv: Vec<*const c_char>,
     envp: Vec<*const c_char>,
-    /// For each candidate what to run if it is a script that names no
-    /// interpreter.
-    scripts: Vec<Vec<*const c_char>>,
+    /// What to run if the candidate that is put into it is a script that names
+    /// no interpreter.
+    script: &'a [Cell<*const c_char>],
     program: &'a Program,
     stdio: Stdio<'a>,
     null: RawFd,
@@ -313,7 +332,7 @@ impl Prepared<'_> {
     /// Tries the candidates as `execvp(3)` does; returns only the errno.
     fn exec(&self) -> c_int {
         let mut best = libc::ENOENT;
-        for (path, script) in self.program.candidates.iter().zip(&self.scripts) {
+        for path in &self.program.candidates {
             // SAFETY: null-terminated arrays of C strings that the parent made
             // and this copy of its memory keeps alive.
             unsafe { libc::execve(path.as_ptr(), self.argv.as_ptr(), self.envp.as_ptr()) };
@@ -323,8 +342,10 @@ impl Prepared<'_> {
                 libc::EACCES => best = libc::EACCES,
                 // The API server is no script, whatever lies at its path.
                 libc::ENOEXEC if !matches!(self.stdio, Stdio::Service(_)) => {
-                    // SAFETY: as above; the shell's path is a constant.
-                    unsafe { libc::execve(SHELL.as_ptr(), script.as_ptr(), self.envp.as_ptr()) };
+                    self.script[1].set(path.as_ptr());
+                    // SAFETY: as above; the shell's path is a constant, and a
+                    // cell is laid out as what is in it.
+                    unsafe { libc::execve(SHELL.as_ptr(), self.script.as_ptr().cast(), self.envp.as_ptr()) };
                     return libc::ENOEXEC;
                 }
                 other => return other,

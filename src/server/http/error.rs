@@ -312,7 +312,7 @@ impl From<Refusal> for ApiError {
             Refusal::Unkillable(pids) => Self::internal(format!("Processes of the session could not be ended: {pids}"))
                 .details(json!({ "pids": pids }))
                 .suggest("End them with the rights they run with; the session goes once they are gone."),
-            Refusal::TooManyTools => Self::busy(),
+            Refusal::TooManyTools | Refusal::TooManyWaiting => Self::busy(),
             Refusal::Kernel(errno) => {
                 Self::internal(format!("The kernel refused: {}", std::io::Error::from_raw_os_error(errno)))
             }

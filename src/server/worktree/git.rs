@@ -4,24 +4,9 @@ use super::fault::Fault;
 use crate::link::message::Refusal;
 use crate::model::session::ExitStatus;
 use crate::model::spec::SpawnStage;
+use crate::model::tool::GIT;
 use crate::server::link::{Link, RequestError};
 use crate::server::tool::{Finished, Printed};
-
-/// Before every command: nothing is started that outlives it, and nobody reads
-/// its output but us.
-const ALWAYS: [&str; 11] = [
-    "git",
-    "--no-pager",
-    "--no-optional-locks",
-    "-c",
-    "gc.auto=0",
-    "-c",
-    "maintenance.auto=false",
-    "-c",
-    "core.fsmonitor=false",
-    "-c",
-    "color.ui=false",
-];
 
 /// Git in one directory.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +34,7 @@ impl<'a> Git<'a> {
     /// # Errors
     /// It could not be run, or was ended before it was ready.
     pub async fn run(self, args: &[&str]) -> Result<Finished, Fault> {
-        let argv = ALWAYS.iter().chain(args).map(|word| (*word).to_owned()).collect();
+        let argv = GIT.iter().chain(args).map(|word| (*word).to_owned()).collect();
         let finished = self.link.run_tool(argv, self.dir.to_owned()).await.map_err(|e| self.not_run(e))?;
         match finished.status {
             _ if finished.is_overdue => Err(Fault::Overdue { command: shown(args) }),

@@ -10,6 +10,7 @@ use super::git::Git;
 use super::listing::Listed;
 use super::submodules;
 use crate::model::session::ExitStatus;
+use crate::model::tool::HERE;
 use crate::server::tool::Printed;
 
 /// Named of each kind; the counts are whole as far as git told them.
@@ -110,8 +111,7 @@ async fn look_into(losses: &mut Losses, git: Git<'_>, path: &str, place: &str) -
     for (name, dir) in submodules::repositories(git).await? {
         if !seen.contains(&dir) {
             // Where its files were may be nothing any more.
-            let here = ["--git-dir=.", "--work-tree=."];
-            take_commits(losses, git.at(&dir), &here, &format!("{place}{name}: "), &unpushed).await?;
+            take_commits(losses, git.at(&dir), &HERE, &format!("{place}{name}: "), &unpushed).await?;
         }
     }
     Ok(())

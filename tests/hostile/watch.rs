@@ -1,0 +1,58 @@
+//! What must hold while a hostile server rages.
+
+use std::collections::HashMap;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use crate::support::{Quarterdeck, process};
+
+/// More memory of its own than before init may have at no time, in KiB: what it
+/// holds for its work, and what the allocator keeps of that.
+const GROWTH_MAX: u64 = 48 * 1024;
+
+/// A child of init that has ended is reaped before so long. On a busy machine
+/// this measures the machine.
+const REAPED_WITHIN: Duration = Duration::from_secs(5);
+
+/// Looks at init until `time` is over; what it found.
+pub fn watch(qd: &Quarterdeck, time: Duration) -> Found {
+    let start = Instant::now();
+    let mut found = Found { memory_before: own_memory(qd.init), ..Found::default() };
+    let mut dead: HashMap<i32, Instant> = HashMap::new();
+    while start.elapsed() < time {
+        let memory = own_memory(qd.init);
+        found.memory_most = found.memory_most.max(memory);
+        assert!(
+            memory < found.memory_before + GROWTH_MAX,
+            "init had {} KiB of its own and has {memory} KiB now",
+            found.memory_before
+        );
+        let zombies: Vec<i32> = process::children(qd.init)
+            .into_iter()
+            .filter(|pid| process::stat(*pid).is_some_and(|stat| stat.state == 'Z'))
+            .collect();
+        dead.retain(|pid, _| zombies.contains(pid));
+        for pid in zombies {
+            let since = *dead.entry(pid).or_insert_with(Instant::now);
+            found.reaped_within = found.reaped_within.max(since.elapsed());
+            assert!(since.elapsed() < REAPED_WITHIN, "{pid} has ended and is not reaped");
+        }
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+    found
+}
+
+/// Anonymous memory, in KiB: not what sessions have written into rings.
+fn own_memory(pid: i32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("init runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("RssAnon");
+    line.split_whitespace().next().and_then(|number| number.parse().ok()).expect("a number")
+}
+
+/// The measures of one rage.
+#[derive(Debug, Default)]
+pub struct Found {
+    pub memory_before: u64,
+    pub memory_most: u64,
+    pub reaped_within: Duration,
+}
