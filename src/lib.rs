@@ -11,6 +11,8 @@ pub mod client;
 pub mod config;
 pub mod dropin;
 pub mod exit;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod init;
 pub mod link;
 pub mod logging;

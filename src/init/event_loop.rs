@@ -299,12 +299,12 @@ impl Init {
     }
 
     fn server_ended(&mut self, status: crate::model::session::ExitStatus) {
-        self.server.ended(Instant::now(), status);
-        self.forget_askers();
-        // It never starts anything, but if it was taken over something of it may be left.
-        if self.sweeper.is_on() {
+        // It never starts anything; but one that is not itself any more may have.
+        if self.server.is_at_fault() && self.sweeper.is_on() {
             self.inspector.want_sweep(None);
         }
+        self.server.ended(Instant::now(), status);
+        self.forget_askers();
         if self.shutdown.has_begun() {
             self.server.retire();
         } else {

@@ -118,6 +118,12 @@ impl ServerChild {
         self.process.as_ref().map(ServerProcess::pid)
     }
 
+    /// Whether init ended the present server because of what it did.
+    #[must_use]
+    pub fn is_at_fault(&self) -> bool {
+        self.is_at_fault
+    }
+
     /// Since when no server has served, if none does.
     #[must_use]
     pub fn down_since(&self) -> Option<Instant> {

@@ -18,7 +18,7 @@ pub mod resource_view;
 pub mod resources;
 mod room;
 pub mod session;
-mod state;
+pub(crate) mod state;
 mod tool;
 pub mod view;
 pub mod worktree;

@@ -41,6 +41,7 @@ mod resources;
 mod restore;
 mod resume_command;
 mod retained;
+mod sbom;
 mod server_restart;
 mod session_end;
 mod session_usage;

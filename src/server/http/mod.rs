@@ -19,7 +19,7 @@ mod sweep;
 mod terminal;
 mod tokens;
 mod worktree;
-mod ws;
+pub(crate) mod ws;
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, Uri, header};

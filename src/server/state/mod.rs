@@ -13,7 +13,7 @@
 //!   offer to init, one by one --> Restored --> follow the registry: write what changed
 //! ```
 
-mod content;
+pub(crate) mod content;
 mod disk;
 pub mod keeper;
 pub mod store;

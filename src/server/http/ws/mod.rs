@@ -6,12 +6,12 @@
 //! reader wants from the writer travels as an [`outgoing::Order`].
 
 mod channel;
-mod frames;
+pub(crate) mod frames;
 mod incoming;
 mod input;
 pub mod messages;
 mod outgoing;
-mod utf8;
+pub(crate) mod utf8;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -73,7 +73,7 @@ impl CommandReader {
 
 /// One line of text that stands where it is put: nothing in it moves, hides or
 /// turns round what is beside it.
-fn shown(words: &[u8]) -> String {
+pub fn shown(words: &[u8]) -> String {
     let text = String::from_utf8_lossy(words);
     let text = text.trim_end_matches(['\0', '\n']);
     let mut chars = text.chars().map(|c| match c {

@@ -4,11 +4,11 @@
 //! no session runs. A session with a cgroup of its own is asked as a whole.
 
 mod blame;
-mod command;
+pub(crate) mod command;
 mod group;
 mod listing;
 mod meter;
-mod process;
+pub(crate) mod process;
 mod tally;
 mod tree;
 
