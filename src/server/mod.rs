@@ -36,6 +36,7 @@ use tracing_appender::non_blocking::WorkerGuard;
 use crate::exit::Exit;
 use crate::link::message::{LIFE_SIGN, ToInit, ToServer};
 use crate::logging::{self, LogFiles};
+use crate::model::secret::Secret;
 use crate::model::settings::{LogFormat, LogLevel, LogSettings, Settings};
 use auth::Auth;
 use history::keeper::Keeper as Historian;
@@ -122,20 +123,7 @@ async fn try_serve(link: OwnedFd) -> Result<(), String> {
     crate::sys::sched::prefer_short_slices();
     let link = Arc::new(link);
     let registry = Arc::new(Registry::new(restarts, nudge, historian(&settings, restarts)));
-    let monitor = Arc::new(Monitor::new(settings.resources)?);
-    if restarts == 0 {
-        room::warn_of_rings(&settings, monitor.memory().limit);
-    }
-    let app = App {
-        link: Arc::clone(&link),
-        registry: Arc::clone(&registry),
-        monitor: Arc::clone(&monitor),
-        processes: Arc::new(Processes::new(Path::new("/"), init_pid())),
-        worktrees: Arc::new(Worktrees::new(Arc::clone(&link), Arc::clone(&registry), &settings, restarts)),
-        auth: Arc::new(Auth::new(token.as_ref(), settings.state_dir.clone())),
-        settings: Arc::new(settings),
-        restarts,
-    };
+    let app = App::new(Arc::clone(&link), Arc::clone(&registry), settings, token.as_ref(), restarts)?;
 
     // Everything init has to say about the sessions of today comes before the
     // first connection is accepted, and so do those of yesterday.
@@ -156,10 +144,10 @@ async fn try_serve(link: OwnedFd) -> Result<(), String> {
     );
     tokio::spawn(reopen_logs(files, Arc::clone(&registry)));
     tokio::spawn(registry::keep_pace(Arc::clone(&registry)));
-    let monitoring = tokio::spawn(Arc::clone(&monitor).watch(Arc::clone(&registry)));
+    let monitoring = tokio::spawn(Arc::clone(&app.monitor).watch(Arc::clone(&registry)));
     let stuck_after = app.settings.stuck_after_ms.map(Duration::from_millis);
     tokio::spawn(attention::watch(Arc::clone(&registry), Arc::clone(&link), stuck_after));
-    tokio::spawn(Watch::new(Arc::clone(&registry), monitor, Arc::clone(&link)).run());
+    tokio::spawn(Watch::new(Arc::clone(&registry), Arc::clone(&app.monitor), Arc::clone(&link)).run());
     let keeping = tokio::spawn(async move {
         if let Some(keeper) = keeper {
             keeper.run().await;
@@ -176,6 +164,31 @@ async fn try_serve(link: OwnedFd) -> Result<(), String> {
     );
     tracing::info!("API server ends");
     Ok(())
+}
+
+impl App {
+    fn new(
+        link: Arc<Link>,
+        registry: Arc<Registry>,
+        settings: Settings,
+        token: Option<&Secret>,
+        restarts: u32,
+    ) -> Result<Self, String> {
+        let monitor = Arc::new(Monitor::new(settings.resources)?);
+        if restarts == 0 {
+            room::warn_of_rings(&settings, monitor.memory().limit);
+        }
+        Ok(Self {
+            processes: Arc::new(Processes::new(Path::new("/"), init_pid())),
+            worktrees: Arc::new(Worktrees::new(Arc::clone(&link), Arc::clone(&registry), &settings, restarts)),
+            auth: Arc::new(Auth::new(token, settings.state_dir.clone())),
+            settings: Arc::new(settings),
+            link,
+            registry,
+            monitor,
+            restarts,
+        })
+    }
 }
 
 /// Brings back what the container's earlier life and servers that were killed
