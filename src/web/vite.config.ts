@@ -18,8 +18,9 @@ export default defineConfig({
   },
   server: {
     proxy: {
-      '/api': { target: api, changeOrigin: true },
-      '/ws': { target: api, changeOrigin: true, ws: true },
+      // The API knows pages of its own address only.
+      '/api': { target: api, changeOrigin: true, headers: { origin: api } },
+      '/ws': { target: api, changeOrigin: true, headers: { origin: api }, ws: true },
     },
   },
   // The time limit only ends a test that hangs: machines are busy with other things, too.

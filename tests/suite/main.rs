@@ -6,6 +6,11 @@ mod support;
 
 mod attach;
 mod attention;
+mod auth;
+mod auth_host;
+mod auth_rotation;
+mod auth_secrets;
+mod auth_tokens;
 mod bad_command_line;
 mod bad_messages;
 mod bad_requests;

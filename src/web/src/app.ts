@@ -1,8 +1,10 @@
 /** Builds the page's parts outside React and hands them to it. */
 
 import { createContext, useContext } from 'react';
+import { arrivedToken, watchFragment } from './net/arrival';
 import { Client } from './net/client';
-import { type Socket, wakeOnPageEvents } from './net/connection';
+import { type Connection, type Socket, wakeOnPageEvents } from './net/connection';
+import { Gate } from './net/gate';
 import { startMonitor } from './net/monitor';
 import { Actions } from './state/actions';
 import { rememberedActive } from './state/activeTab';
@@ -20,6 +22,7 @@ export interface App {
   readonly store: Store<AppState>;
   readonly screens: Screens;
   readonly actions: Actions;
+  readonly gate: Gate;
   readonly settings: Store<Settings>;
   readonly look: Store<Look>;
 }
@@ -31,7 +34,8 @@ export function startApp(): App {
   const look = watchLook(settings);
   dressPage(look);
   const screens = new Screens(look);
-  const client = new Client(store, screens, openSocket);
+  const client = new Client(store, screens, openSocket, (reason) => void gate.refused(reason));
+  const gate = watchLogin(store, client);
   const actions = new Actions(store, client);
   countRestartsOnConnect(store, actions);
   const notices = new DesktopNotices(store, settings, (sessionId) => actions.select(sessionId));
@@ -44,9 +48,25 @@ export function startApp(): App {
       client.notices.notify('info', `${session.name} needs you${session.needsInputMessage ? `: ${session.needsInputMessage}` : '.'}`);
     }
   });
-  monitorWhileVisible(store);
-  wakeOnPageEvents(client.start());
-  return { store, screens, actions, settings, look };
+  void gate.start(arrivedToken());
+  watchFragment((token) => void gate.logIn(token));
+  return { store, screens, actions, gate, settings, look };
+}
+
+/** What needs a login begins with the first, and the connection is there only while there is one. */
+function watchLogin(store: Store<AppState>, client: Client): Gate {
+  let connection: Connection | null = null;
+  return new Gate({
+    changed: (login) => store.update((state) => ({ ...state, login })),
+    opened: () => {
+      const isFirst = connection === null;
+      connection = client.start();
+      if (!isFirst) return;
+      wakeOnPageEvents(connection);
+      monitorWhileVisible(store);
+    },
+    closed: () => client.hold(),
+  });
 }
 
 function openSocket(): Socket {

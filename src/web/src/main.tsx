@@ -1,8 +1,10 @@
+// First of all: it takes the token out of the address.
+import './net/arrival';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { AppContext, startApp } from './app';
 import './app.css';
-import { Page } from './components/Page';
+import { Entrance } from './components/Entrance';
 import { installDebugHook } from './debug';
 
 const app = startApp();
@@ -13,7 +15,7 @@ if (!root) throw new Error('index.html has no element with the id "root"');
 createRoot(root).render(
   <StrictMode>
     <AppContext value={app}>
-      <Page />
+      <Entrance />
     </AppContext>
   </StrictMode>,
 );

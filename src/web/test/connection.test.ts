@@ -13,7 +13,7 @@ function setUp() {
     sockets.push(socket);
     return socket;
   };
-  const events = { phase: (phase: ConnectionPhase) => void phases.push(phase), text: vi.fn(), binary: vi.fn() };
+  const events = { phase: (phase: ConnectionPhase) => void phases.push(phase), text: vi.fn(), binary: vi.fn(), refused: vi.fn() };
   const connection = new Connection(open, events, () => 1);
   connection.connect();
   return { connection, sockets, phases, events, last: () => sockets[sockets.length - 1]! };

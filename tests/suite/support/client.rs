@@ -60,6 +60,24 @@ impl Client {
         Ok(client)
     }
 
+    /// Connects with these headers, and waits for the greeting; or the status and
+    /// the body of the refusal.
+    pub fn connect_as(address: &str, form: Form, headers: &[(&str, &str)]) -> Result<Self, (u16, Value)> {
+        let mut client = Self::unconnected(address, form);
+        client.socket = match open_with(address, "/ws", form, headers) {
+            Ok(socket) => Some(socket),
+            Err(error) => match *error {
+                Error::Http(response) => {
+                    let body = response.body().as_deref().unwrap_or_default();
+                    return Err((response.status().as_u16(), serde_json::from_slice(body).unwrap_or_default()));
+                }
+                other => panic!("no answer to the upgrade: {other}"),
+            },
+        };
+        client.wait_until("greeted", |view| view.of_type("resource.state").count() == 1);
+        Ok(client)
+    }
+
     fn unconnected(address: &str, form: Form) -> Self {
         Self { address: address.to_owned(), form, socket: None, sequence: 0, view: View::default() }
     }
@@ -283,10 +301,22 @@ pub fn input_frame(channel: u16, sequence: u64, data: &[u8]) -> Bytes {
 }
 
 fn open(address: &str, path: &str, form: Form) -> Result<WebSocket<TcpStream>, Box<Error>> {
+    open_with(address, path, form, &[])
+}
+
+fn open_with(
+    address: &str,
+    path: &str,
+    form: Form,
+    headers: &[(&str, &str)],
+) -> Result<WebSocket<TcpStream>, Box<Error>> {
     let stream = TcpStream::connect(address).map_err(|e| Box::new(Error::Io(e)))?;
     stream.set_nodelay(true).expect("TCP_NODELAY");
     stream.set_read_timeout(Some(patience())).expect("SO_RCVTIMEO");
     let mut request = ClientRequestBuilder::new(format!("ws://{address}{path}").parse().expect("an address"));
+    for (name, value) in headers {
+        request = request.with_header(*name, *value);
+    }
     if form != Form::Json {
         request = request.with_sub_protocol("quarterdeck.v1");
     }

@@ -13,6 +13,8 @@ use super::{eventually, patience};
 pub struct Api {
     agent: ureq::Agent,
     address: String,
+    /// Sent with every request.
+    extra: Vec<(&'static str, String)>,
 }
 
 /// An answer.
@@ -33,12 +35,30 @@ impl Api {
             .max_idle_connections(0)
             .timeout_global(Some(patience()))
             .build();
-        Self { agent: config.new_agent(), address: address.to_owned() }
+        Self { agent: config.new_agent(), address: address.to_owned(), extra: Vec::new() }
+    }
+
+    /// The same with a header.
+    #[must_use]
+    pub fn with(&self, name: &'static str, value: &str) -> Self {
+        let mut other = self.clone();
+        other.extra.retain(|(known, _)| *known != name);
+        other.extra.push((name, value.to_owned()));
+        other
+    }
+
+    /// The same with a token.
+    #[must_use]
+    pub fn bearing(&self, token: &str) -> Self {
+        self.with("authorization", &format!("Bearer {token}"))
     }
 
     /// Any request; the error is the transport's.
     pub fn try_call(&self, method: &str, path: &str, kind: Option<&str>, body: &[u8]) -> Result<Reply, ureq::Error> {
         let mut request = Request::builder().method(method).uri(format!("http://{}{path}", self.address));
+        for (name, value) in &self.extra {
+            request = request.header(*name, value);
+        }
         if let Some(kind) = kind {
             request = request.header("content-type", kind);
         }

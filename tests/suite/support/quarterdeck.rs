@@ -34,6 +34,8 @@ pub struct Setup<'a> {
     pub silent: bool,
     /// Another file than the one that was built.
     pub binary: Option<&'a Path>,
+    /// As it comes: asks for a token.
+    pub secured: bool,
     /// Shell commands that run before in the process that becomes init.
     pub before: &'a str,
 }
@@ -120,6 +122,14 @@ impl Quarterdeck {
 
     pub fn api(&self) -> Api {
         Api::at(&self.address)
+    }
+
+    /// The token of the address that was printed.
+    pub fn printed_token(&self) -> String {
+        let start = format!("Open http://{}/#token=", self.address.replace("0.0.0.0", "127.0.0.1"));
+        eventually("the address to open is printed", || {
+            self.log.lines().iter().find_map(|line| line.strip_prefix(&start).map(str::to_owned))
+        })
     }
 
     /// A client on the WebSocket.
@@ -293,7 +303,11 @@ fn command(setup: &Setup<'_>, dir: &Path) -> Command {
     };
     let path = std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".to_owned());
     let (name, value) = mark(dir).split_once('=').map(|(a, b)| (a.to_owned(), b.to_owned())).expect("a variable");
-    command.args(["init", "--no-auth", "--listen", "127.0.0.1:0", "--socket"]).arg(dir.join("api.sock"));
+    command.arg("init").args((!setup.secured).then_some("--no-auth"));
+    if !setup.args.contains(&"--listen") {
+        command.args(["--listen", "127.0.0.1:0"]);
+    }
+    command.arg("--socket").arg(dir.join("api.sock"));
     for (flag, usual) in [("--session-command", Path::new("/bin/bash")), ("--state-dir", dir), ("--workspace", dir)] {
         if !setup.args.contains(&flag) {
             command.arg(flag).arg(usual);

@@ -20,6 +20,14 @@ export interface Health {
   readonly serverRestarts: number;
 }
 
+/** Whether one has to log in, and as what one is logged in. */
+export interface Login {
+  readonly loginRequired: boolean;
+  readonly loggedIn: boolean;
+  /** Whether the login may only look. */
+  readonly readOnly?: boolean;
+}
+
 /** An answer that was not a success, in the server's own words. `details` is a sentence or, for programs, an object. */
 export class ApiError extends Error {
   constructor(
@@ -77,6 +85,19 @@ export function listSessions(): Promise<readonly Session[]> {
 
 export function sessionProcesses(id: string): Promise<ProcessList> {
   return call<ProcessList>('GET', `/api/sessions/${encodeURIComponent(id)}/processes`);
+}
+
+export function loginState(): Promise<Login> {
+  return call<Login>('GET', '/api/login');
+}
+
+/** Exchanges a token for a cookie, which only the browser gets to see. */
+export function logIn(token: string): Promise<Login> {
+  return call<Login>('POST', '/api/login', { token });
+}
+
+export async function logOut(): Promise<void> {
+  await call('POST', '/api/logout');
 }
 
 export function health(): Promise<Health> {

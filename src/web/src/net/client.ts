@@ -24,6 +24,7 @@ export class Client {
     private readonly store: Store<AppState>,
     screens: ScreenHost,
     openSocket: () => Socket,
+    refused: (reason: string) => void = () => {},
   ) {
     this.notices = new NoticeBoard(store);
     this.upkeep = new UpkeepWatch(store);
@@ -32,6 +33,7 @@ export class Client {
       phase: (phase) => this.phaseChanged(phase),
       text: (data) => this.textReceived(data),
       binary: (data) => this.binaryReceived(data),
+      refused,
     });
   }
 
@@ -42,6 +44,11 @@ export class Client {
 
   wake(): void {
     this.connection.wake();
+  }
+
+  /** Ends the connection until the next start. */
+  hold(): void {
+    this.connection.hold();
   }
 
   /** Takes in a session, new or changed, and sees to it that it streams. */

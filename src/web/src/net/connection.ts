@@ -3,6 +3,8 @@
  *
  *   connecting --open--> open --close / silence--> waiting --timer / wake--> connecting
  *
+ * Before the first `connect` and after `hold` it does nothing by itself.
+ *
  * It knows nothing of sessions: it delivers text and binary messages and says
  * when the line is up or down. What must survive a break lives above it.
  */
@@ -23,7 +25,12 @@ export interface ConnectionEvents {
   phase(phase: ConnectionPhase): void;
   text(data: string): void;
   binary(data: ArrayBuffer): void;
+  /** The server did not take the line, or cut it for a reason of policy. It is tried again all the same. */
+  refused(reason: string): void;
 }
+
+/** The close code for a login that is over. */
+const POLICY_VIOLATION = 1008;
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const HEARTBEAT_MS = 15_000;
@@ -42,6 +49,7 @@ export function backoff(attempt: number, random: () => number): number {
 export class Connection {
   private socket: Socket | null = null;
   private phase: ConnectionPhase = 'waiting';
+  private held = true;
   private attempt = 0;
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private connectTimer: ReturnType<typeof setTimeout> | undefined;
@@ -57,6 +65,7 @@ export class Connection {
 
   /** Connects now, unless the line is up or being made. */
   connect(): void {
+    this.held = false;
     if (this.socket) return;
     clearTimeout(this.retryTimer);
     this.setPhase('connecting');
@@ -71,7 +80,11 @@ export class Connection {
     socket.binaryType = 'arraybuffer';
     socket.onopen = () => this.opened();
     socket.onmessage = (event) => this.received(event.data);
-    socket.onclose = () => this.lost();
+    socket.onclose = ({ code, reason }) => {
+      const isRefused = this.phase !== 'open' || code === POLICY_VIOLATION;
+      this.lost();
+      if (isRefused) this.events.refused(reason);
+    };
     this.connectTimer = setTimeout(() => this.lost(), CONNECT_TIMEOUT_MS);
   }
 
@@ -81,7 +94,14 @@ export class Connection {
    */
   wake(): void {
     if (this.phase === 'open') this.probe(WAKE_ANSWER_MS);
-    else if (this.phase === 'waiting') this.connect();
+    else if (this.phase === 'waiting' && !this.held) this.connect();
+  }
+
+  /** Lets go of the line, and makes no other until `connect`. */
+  hold(): void {
+    this.lost();
+    this.held = true;
+    clearTimeout(this.retryTimer);
   }
 
   /** Sends if the line is up; says whether it did. */

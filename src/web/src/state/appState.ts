@@ -5,6 +5,7 @@ import type { PasteProgress } from '../net/inputQueue';
 import type { ResourceState, Session } from '../protocol/messages';
 import type { SessionEvent } from './events';
 import type { FigurePoint } from './figures';
+import { initialLogin, type LoginState } from './login';
 import { type HistoryPoint, type MemoryAlert, withKnownFigures } from './resources';
 import type { Upkeep } from './upkeep';
 
@@ -15,6 +16,7 @@ export interface Notice {
 }
 
 export interface AppState {
+  readonly login: LoginState;
   readonly connection: ConnectionPhase;
   /** False until the first list has come: before it, "no sessions" would be a guess. */
   readonly listed: boolean;
@@ -43,6 +45,7 @@ export interface AppState {
 }
 
 export const initialState: AppState = {
+  login: initialLogin,
   connection: 'connecting',
   listed: false,
   sessions: [],

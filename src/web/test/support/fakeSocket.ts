@@ -22,8 +22,8 @@ export class FakeSocket implements Socket {
     this.onopen?.();
   }
 
-  drop(): void {
-    this.onclose?.({ code: 1006, reason: '' });
+  drop(code = 1006, reason = ''): void {
+    this.onclose?.({ code, reason });
   }
 
   message(data: string | ArrayBuffer): void {

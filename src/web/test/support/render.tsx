@@ -4,6 +4,7 @@ import { type App, AppContext } from '../../src/app';
 import { openSettings } from '../../src/state/settings';
 import { watchLook } from '../../src/terminal/look';
 import { Screens } from '../../src/terminal/screens';
+import { Gate } from '../../src/net/gate';
 import { openPage } from './page';
 
 Object.assign(globalThis, { IS_REACT_ACT_ENVIRONMENT: true });
@@ -15,7 +16,8 @@ export function render(part: ReactNode) {
   const page = openPage();
   const settings = openSettings();
   const look = watchLook(settings);
-  const app: App = { store: page.store, actions: page.actions, screens: new Screens(look), settings, look };
+  const gate = new Gate({ changed: (login) => page.store.update((state) => ({ ...state, login })), opened: () => {}, closed: () => {} });
+  const app: App = { store: page.store, actions: page.actions, gate, screens: new Screens(look), settings, look };
   const root = createRoot(document.body.appendChild(document.createElement('div')));
   roots.push(root);
   act(() => root.render(<AppContext value={app}>{part}</AppContext>));

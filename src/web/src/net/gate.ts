@@ -1,0 +1,70 @@
+/**
+ * Whether this browser is logged in. A browser does not tell why a WebSocket was refused, so whoever was refused asks here.
+ */
+
+import type { LoginState } from '../state/login';
+import { ApiError, logIn, loginState } from './api';
+
+export interface GateEvents {
+  /** What is known of the login has changed. */
+  changed(state: LoginState): void;
+  /** Logged in, or nobody has to be: connecting makes sense. */
+  opened(): void;
+  /** Connecting makes none until somebody has logged in. */
+  closed(): void;
+}
+
+export class Gate {
+  private asking = false;
+
+  constructor(private readonly events: GateEvents) {}
+
+  /** At the page's start, with the token that its address had. */
+  async start(token: string | null): Promise<void> {
+    if (token !== null) return this.exchange(token);
+    const answer = await loginState().catch(() => null);
+    // A server that does not answer is what the connection is there for.
+    if (answer === null || answer.loggedIn) this.enter(answer?.readOnly === true);
+    else this.leave('');
+  }
+
+  /** The connection was refused, or cut off. Unless that is for want of a login, it is not our affair. */
+  async refused(reason: string): Promise<void> {
+    if (this.asking) return;
+    this.asking = true;
+    const answer = await loginState().catch(() => null);
+    this.asking = false;
+    if (answer !== null && !answer.loggedIn) this.leave(reason === '' ? '' : `You were logged out: ${reason}.`);
+  }
+
+  /** Shows a token; what is wrong with it is told in the state. */
+  async logIn(token: string): Promise<void> {
+    this.events.changed({ phase: 'trying', error: '', readOnly: false });
+    await this.exchange(token);
+  }
+
+  private async exchange(token: string): Promise<void> {
+    try {
+      const { readOnly } = await logIn(token);
+      this.enter(readOnly === true);
+    } catch (error) {
+      this.leave(inWords(error));
+    }
+  }
+
+  private leave(error: string): void {
+    this.events.closed();
+    this.events.changed({ phase: 'needed', error, readOnly: false });
+  }
+
+  private enter(readOnly: boolean): void {
+    this.events.changed({ phase: 'in', error: '', readOnly });
+    this.events.opened();
+  }
+}
+
+function inWords(error: unknown): string {
+  if (!(error instanceof ApiError)) return 'Logging in failed. Load the page again.';
+  if (error.code === 'UNAUTHORIZED') return `${error.message}. Copy it once more, all of it.`;
+  return [error.message, error.suggestion].filter((part) => part !== '').map((part) => part.replace(/\.?$/, '.')).join(' ');
+}
