@@ -57,11 +57,12 @@ fn the_main_command_gets_its_own_arguments_and_no_token() {
     let script = format!("{{ env; echo \"$@\"; }} >{0}.new; mv {0}.new {0}; exec sleep 1000", told.display());
     let args = ["--", "sh", "-c", &script, "sh", "--token", "its-own"];
     let env = [("QUARTERDECK_TOKEN", TOKEN), ("KEPT", "yes")];
-    let quarterdeck = Quarterdeck::launch(&Setup { secured: true, args: &args, env: &env, ..Setup::default() });
+    let mut quarterdeck = Quarterdeck::launch(&Setup { secured: true, args: &args, env: &env, ..Setup::default() });
     let text = eventually("the main command tells", || fs::read_to_string(&told).ok());
     assert!(text.contains("KEPT=yes") && text.contains("--token its-own"), "{text}");
     assert!(!text.contains(TOKEN) && !text.contains("QUARTERDECK_TOKEN"), "{text}");
     assert_eq!(quarterdeck.api().bearing(TOKEN).get("/api/sessions").status, 200);
+    quarterdeck.stop();
 }
 
 #[test]

@@ -143,7 +143,9 @@ fn a_session_token_knows_of_its_own_session_alone() {
     holder.remove(&third);
     holder.remove(&other);
     let _ = holder.post(&format!("/api/sessions/{own}/resize"), &json!({ "cols": 90, "rows": 20 })).json_of(200);
-    client.wait_until("its own news came", |view| view.of_type("terminal.resized").count() == 1);
+    client.wait_until("its own news came", |view| {
+        view.of_type("session.updated").any(|message| message["session"]["cols"] == 90)
+    });
     let strange = |message: &&Value| {
         let text = message.to_string();
         text.contains(&other) || text.contains(&third)

@@ -5,7 +5,8 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tungstenite::client::ClientRequestBuilder;
+use tungstenite::client::{ClientRequestBuilder, IntoClientRequest};
+use tungstenite::http::HeaderName;
 use tungstenite::protocol::CloseFrame;
 use tungstenite::{Bytes, Error, Message, WebSocket};
 
@@ -314,11 +315,13 @@ fn open_with(
     stream.set_nodelay(true).expect("TCP_NODELAY");
     stream.set_read_timeout(Some(patience())).expect("SO_RCVTIMEO");
     let mut request = ClientRequestBuilder::new(format!("ws://{address}{path}").parse().expect("an address"));
-    for (name, value) in headers {
-        request = request.with_header(*name, *value);
-    }
     if form != Form::Json {
         request = request.with_sub_protocol("quarterdeck.v1");
+    }
+    let mut request = request.into_client_request().map_err(Box::new)?;
+    for (name, value) in headers {
+        let name: HeaderName = name.parse().expect("a header's name");
+        request.headers_mut().insert(name, value.parse().expect("a header's value"));
     }
     let (socket, _) = tungstenite::client(request, stream).map_err(|e| match e {
         tungstenite::HandshakeError::Failure(e) => Box::new(e),

@@ -10,8 +10,8 @@ const args =
   '--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync'.split(' ');
 const WAIT_MS = 30_000;
 
-/** `options` are those of a page in Playwright. */
-export async function openBrowser(url, options = {}) {
+/** `options` are those of a page in Playwright; `address` is the first one it opens, if that is not just `url`. */
+export async function openBrowser(url, options = {}, address = url) {
   const browser = await chromium.launch({ executablePath, args });
   const page = await browser.newPage({ viewport: { width: 1280, height: 800 }, colorScheme: 'dark', ...options });
   page.setDefaultTimeout(WAIT_MS);
@@ -27,7 +27,7 @@ export async function openBrowser(url, options = {}) {
   page.on('websocket', (socket) => {
     if (new URL(socket.url()).host !== new URL(url).host) foreign.push(socket.url());
   });
-  await page.goto(url);
+  await page.goto(address);
   return new Deck(browser, page, complaints, foreign);
 }
 

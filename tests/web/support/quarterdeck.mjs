@@ -15,7 +15,8 @@ const START_MS = 15_000;
 const STOP_MS = 20_000;
 
 /**
- * Runs `quarterdeck init` until `stop()`. `options` are more flags for it;
+ * Runs `quarterdeck init` until `stop()`. `options` are more flags for it, and without a token among them nobody is asked
+ * for one;
  * `before` is what a shell does first, in the process that becomes it;
  * `workspace` is a directory of its own unless another one is given.
  * @param {string[]} options
@@ -26,11 +27,12 @@ export async function startQuarterdeck(options = [], before = ':', workspace = u
     throw new Error(`${binary} does not exist; build it with cargo build, or name another one in QUARTERDECK_BIN`);
   }
   const directory = await mkdtemp(path.join(tmpdir(), 'quarterdeck-web-'));
+  const auth = options.includes('--token-file') ? [] : ['--no-auth'];
   const log = [];
   const start = async (listen) => {
     const child = spawn(
       '/bin/sh',
-      ['-c', `${before} && exec "$0" "$@"`, binary, 'init', '--no-auth', '--listen', listen, '--socket', path.join(directory, 'api.sock'), '--state-dir', directory]
+      ['-c', `${before} && exec "$0" "$@"`, binary, 'init', ...auth, '--listen', listen, '--socket', path.join(directory, 'api.sock'), '--state-dir', directory]
         .concat(['--workspace', workspace ?? directory, '--session-command', '/bin/bash', '--log-format', 'json'])
         .concat(options),
       { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, PS1: '$ ' } },
@@ -52,6 +54,8 @@ export async function startQuarterdeck(options = [], before = ':', workspace = u
     binary,
     directory,
     log,
+    /** Sends a signal to init. */
+    signal: (name) => child.kill(name),
     /** As `docker restart` does it: the same state, workspace and address. */
     async restart() {
       await end();

@@ -1,6 +1,8 @@
-import { Minus, Plus, RotateCcw } from 'lucide-react';
+import { LogOut, Minus, Plus, RotateCcw } from 'lucide-react';
 import { type ReactNode, useId, useState } from 'react';
+import { useApp } from '../app';
 import { useSettings } from '../hooks/useSettings';
+import { useWebSocket } from '../hooks/useWebSocket';
 import { FONT_SIZE, SCROLLBACK_CHOICES, THEME_CHOICES, type ThemeChoice, withFontStep } from '../state/settings';
 import { askForNotices } from '../state/desktopNotices';
 import { Dialog } from './Dialog';
@@ -57,12 +59,24 @@ export function SettingsDialog({ onClose }: { onClose(): void }) {
         />
         <NoticesSwitch />
       </div>
-      <div className="mt-5 flex justify-end">
+      <div className="mt-5 flex justify-end gap-2">
+        <LogOutButton />
         <button type="button" className="button-primary" onClick={onClose}>
           Done
         </button>
       </div>
     </Dialog>
+  );
+}
+
+function LogOutButton() {
+  const { actions, gate } = useApp();
+  const { login } = useWebSocket();
+  if (!login.canLeave) return null;
+  return (
+    <button type="button" className="button mr-auto" onClick={() => gate.logOut().catch((error: unknown) => actions.report(error))}>
+      <LogOut aria-hidden className="size-4" /> Log out
+    </button>
   );
 }
 

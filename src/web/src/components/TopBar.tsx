@@ -1,4 +1,4 @@
-import { Cpu, Layers, ShipWheel } from 'lucide-react';
+import { Cpu, Eye, Layers, ShipWheel } from 'lucide-react';
 import { useWebSocket } from '../hooks/useWebSocket';
 import type { ResourceState } from '../protocol/messages';
 import { isConnectionLost } from '../state/appState';
@@ -18,6 +18,11 @@ export function TopBar() {
         <ShipWheel aria-hidden className="size-5 shrink-0 text-accent" />
         <span className="max-sm:sr-only">quarterdeck</span>
       </h1>
+      {state.login.readOnly && (
+        <span className="flex items-center gap-1.5 text-warning-text" title="This login may look at everything it sees, and change nothing">
+          <Eye aria-hidden className="size-4" /> Read only
+        </span>
+      )}
       <UpkeepNotices />
       <div className="ml-auto flex items-center gap-5 text-muted max-sm:gap-3">
         {resource && (

@@ -2,8 +2,8 @@
  * Whether this browser is logged in. A browser does not tell why a WebSocket was refused, so whoever was refused asks here.
  */
 
-import type { LoginState } from '../state/login';
-import { ApiError, logIn, loginState } from './api';
+import { initialLogin, type LoginState } from '../state/login';
+import { ApiError, type Login, logIn, loginState, logOut } from './api';
 
 export interface GateEvents {
   /** What is known of the login has changed. */
@@ -24,7 +24,7 @@ export class Gate {
     if (token !== null) return this.exchange(token);
     const answer = await loginState().catch(() => null);
     // A server that does not answer is what the connection is there for.
-    if (answer === null || answer.loggedIn) this.enter(answer?.readOnly === true);
+    if (answer === null || answer.loggedIn) this.enter(answer);
     else this.leave('');
   }
 
@@ -39,14 +39,19 @@ export class Gate {
 
   /** Shows a token; what is wrong with it is told in the state. */
   async logIn(token: string): Promise<void> {
-    this.events.changed({ phase: 'trying', error: '', readOnly: false });
+    this.events.changed({ ...initialLogin, phase: 'trying' });
     await this.exchange(token);
+  }
+
+  /** Gives the login up, in this browser. */
+  async logOut(): Promise<void> {
+    await logOut();
+    this.leave('');
   }
 
   private async exchange(token: string): Promise<void> {
     try {
-      const { readOnly } = await logIn(token);
-      this.enter(readOnly === true);
+      this.enter(await logIn(token));
     } catch (error) {
       this.leave(inWords(error));
     }
@@ -54,11 +59,11 @@ export class Gate {
 
   private leave(error: string): void {
     this.events.closed();
-    this.events.changed({ phase: 'needed', error, readOnly: false });
+    this.events.changed({ ...initialLogin, phase: 'needed', error });
   }
 
-  private enter(readOnly: boolean): void {
-    this.events.changed({ phase: 'in', error: '', readOnly });
+  private enter(login: Login | null): void {
+    this.events.changed({ ...initialLogin, phase: 'in', readOnly: login?.readOnly === true, canLeave: login?.loginRequired === true });
     this.events.opened();
   }
 }

@@ -138,8 +138,8 @@ export class Streams {
 
   private open(id: string): SessionStream {
     const sink = this.screens.create(id, {
-      input: (bytes) => this.entered(this.streams.get(id)?.type(bytes)),
-      paste: ({ bytes, closing }) => this.entered(this.streams.get(id)?.paste(bytes, closing)),
+      input: (bytes) => this.mayType() && this.entered(this.streams.get(id)?.type(bytes)),
+      paste: ({ bytes, closing }) => this.mayType() && this.entered(this.streams.get(id)?.paste(bytes, closing)),
       resized: (cols, rows) => this.resizeWanted(id, cols, rows),
       foreignSize: (foreign) => this.store.update((state) => withForeignSize(state, id, foreign)),
       replaying: () => this.streams.get(id)?.replaying ?? false,
@@ -151,12 +151,18 @@ export class Streams {
     });
   }
 
+  private mayType(): boolean {
+    if (!this.store.get().login.readOnly) return true;
+    this.notices.notify('info', 'This login may only look: what you type is not sent.');
+    return false;
+  }
+
   private entered(refusal: InputRefusal | null | undefined): void {
     if (refusal === 'offline') this.notices.notify('warning', 'Not connected: what you type is not sent.');
   }
 
   private resizeWanted(sessionId: string, cols: number, rows: number): boolean {
-    if (!this.streams.get(sessionId)?.running) return false;
+    if (!this.streams.get(sessionId)?.running || this.store.get().login.readOnly) return false;
     return this.control({ type: 'terminal.resize', sessionId, cols, rows });
   }
 

@@ -7,6 +7,8 @@ export interface LoginState {
   readonly error: string;
   /** Whether this login may only look. */
   readonly readOnly: boolean;
+  /** Whether there is a login that one could leave. */
+  readonly canLeave: boolean;
 }
 
-export const initialLogin: LoginState = { phase: 'asking', error: '', readOnly: false };
+export const initialLogin: LoginState = { phase: 'asking', error: '', readOnly: false, canLeave: false };
