@@ -67,6 +67,8 @@ impl Stat {
         let fields = text.get(text.rfind(')')? + 1..)?;
         let fields: Vec<&str> = fields.split_ascii_whitespace().take(22).collect();
         let get = |at: usize| fields.get(at).and_then(|field| number(field));
+        // Real ones are far from their limit.
+        let sum = |a: usize, b: usize| Some(get(a)?.saturating_add(get(b)?));
         let id = |at: usize| fields.get(at).and_then(|field| field.parse::<i32>().ok());
         let threads = u32::try_from(get(17)?).ok()?;
         let state = fields.first()?.chars().next()?;
@@ -81,8 +83,8 @@ impl Stat {
             threads,
             start: get(19)?,
             resident: get(21)?,
-            own: Spent { ticks: get(11)? + get(12)?, faults: get(7)? + get(9)? },
-            waited: Spent { ticks: get(13)? + get(14)?, faults: get(8)? + get(10)? },
+            own: Spent { ticks: sum(11, 12)?, faults: sum(7, 9)? },
+            waited: Spent { ticks: sum(13, 14)?, faults: sum(8, 10)? },
         })
     }
 }
@@ -130,7 +132,7 @@ impl ProcReader {
     pub fn memory(&mut self, pid: i32) -> u64 {
         let Some(text) = self.read(&format!("{pid}/status")) else { return 0 };
         let bytes = |name| meminfo(text, name).unwrap_or(0);
-        bytes("RssAnon") + bytes("RssShmem")
+        bytes("RssAnon").saturating_add(bytes("RssShmem"))
     }
 
     /// The words it was started with, none for one that has ended.
@@ -192,6 +194,14 @@ mod tests {
     use std::process::{Child, Command, Stdio};
 
     use super::*;
+
+    #[test]
+    fn figures_without_measure_do_not_overflow() {
+        let most = u64::MAX;
+        let text = format!("1 (x) S 1 1 1 0 1 0 {most} {most} {most} {most} {most} {most} {most} {most} 0 0 1 0 5 6 7");
+        let stat = Stat::parse(&text).expect("figures");
+        assert_eq!((stat.own.ticks, stat.waited.faults, stat.start), (most, most, 5));
+    }
 
     fn waiting_child() -> Child {
         Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("cat")
