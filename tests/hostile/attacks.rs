@@ -44,6 +44,7 @@ pub fn rage(kind: Kind, double: &mut Double) {
         },
         Kind::Breeder => {
             breed();
+            double.count_act();
             double.linger();
         }
         kind => loop {
@@ -206,6 +207,7 @@ fn load(double: &mut Double) {
     let message = codec::encode(&ToInit::Pong).expect("a message");
     // More than this library sends at once, as the kernel takes 253.
     send_loaded(double.link.as_fd(), &message, &fds);
+    double.count_act();
     drop(lingering);
     double.take_all();
 }
@@ -243,6 +245,7 @@ fn close_half(double: &mut Double) {
 /// Every word of every page that the server may write; and rings, which it may not.
 fn hints(double: &mut Double) {
     double.take_all();
+    double.count_act();
     for known in &double.sessions {
         let [ring, hint, data, ..] = known.fds.as_slice() else { continue };
         if let Ok(hint) = Hint::open(hint) {

@@ -13,6 +13,7 @@ use quarterdeck::sys::{seqpacket, service, timer};
 
 use crate::attacks;
 use crate::kinds::Rage;
+use crate::rig;
 
 /// Sessions with such a name are to be whole afterwards: ending those is what any
 /// client may do, and shows nothing.
@@ -33,6 +34,7 @@ pub struct Double {
     alarm: Option<OwnedFd>,
     pushed: Instant,
     number: u64,
+    acts: u64,
     buffer: Vec<u8>,
 }
 
@@ -48,6 +50,7 @@ pub fn run(rage: &Rage) -> ExitCode {
         alarm: None,
         pushed: Instant::now(),
         number: 0,
+        acts: 0,
         buffer: vec![0; codec::MESSAGE_MAX],
     };
     attacks::rage(rage.kind, &mut double);
@@ -106,6 +109,7 @@ impl Double {
     /// Sends any bytes; false if that could not be done now.
     pub fn send_bytes(&mut self, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> bool {
         self.show_life();
+        self.count_act();
         seqpacket::send(self.link.as_fd(), bytes, fds).is_ok()
     }
 
@@ -135,6 +139,14 @@ impl Double {
         let mut bytes = vec![0; len];
         self.rng.fill(&mut bytes);
         bytes
+    }
+
+    /// Counts what was done, and says so now and then.
+    pub fn count_act(&mut self) {
+        self.acts += 1;
+        if self.acts.is_power_of_two() || self.acts.is_multiple_of(1000) {
+            rig::tell_acts(self.acts);
+        }
     }
 
     /// Waits for the end.

@@ -1,6 +1,7 @@
 //! Where the double lies, and how it is told to rage.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -11,10 +12,17 @@ use crate::kinds::Rage;
 const RAGE: &str = "rage";
 /// Beside the executable: what a hostile server did that it must not be able to do.
 const BREACH: &str = "breach";
+/// Beside the executable, with the process id: how much a hostile server has done.
+const ACTS: &str = "acts-";
 
 /// What this process was told, being a server.
 pub fn rage() -> Option<Rage> {
     fs::read_to_string(beside(RAGE)).ok()?.parse().ok()
+}
+
+/// Tells the test, from the double, what it has done so far.
+pub fn tell_acts(count: u64) {
+    let _ = fs::write(beside(&format!("{ACTS}{}", std::process::id())), count.to_string());
 }
 
 /// Tells the test, from the double, that a wall has a hole.
@@ -39,6 +47,8 @@ impl Berth {
         let place = dir.path().join("quarterdeck");
         // A link costs nothing, but not every two directories are on one disk.
         fs::hard_link(&own, &place).or_else(|_| fs::copy(&own, &place).map(drop)).expect("a copy of this program");
+        // The server may be somebody else than we are.
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o777)).expect("rights");
         Self { dir }
     }
 
@@ -61,6 +71,15 @@ impl Berth {
     /// What the double could do and must not.
     pub fn breach(&self) -> Option<String> {
         fs::read_to_string(self.path().join(BREACH)).ok()
+    }
+
+    /// How many hostile servers there were, and what they did in all.
+    pub fn acts(&self) -> (usize, u64) {
+        let files = fs::read_dir(self.path()).expect("the directory").flatten();
+        let of_servers = files.filter(|file| file.file_name().to_string_lossy().starts_with(ACTS));
+        let counts: Vec<u64> =
+            of_servers.filter_map(|file| fs::read_to_string(file.path()).ok()?.parse().ok()).collect();
+        (counts.len(), counts.iter().sum())
     }
 
     fn path(&self) -> &Path {
