@@ -7,7 +7,10 @@ import { chromium } from 'playwright-core';
 const output = fileURLToPath(new URL('../output/', import.meta.url));
 const executablePath = process.env.CHROMIUM_BIN ?? '/usr/bin/chromium';
 const args =
-  '--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync'.split(' ');
+  '--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync'
+    .split(' ')
+    // A name that is none of loopback's, for what is behind a reverse proxy.
+    .concat('--host-resolver-rules=MAP quarterdeck.test 127.0.0.1');
 const WAIT_MS = 30_000;
 
 /** `options` are those of a page in Playwright; `address` is the first one it opens, if that is not just `url`. */
