@@ -11,6 +11,7 @@ pub const NAME_MAX: usize = 50;
 
 /// A session's identity: a random UUID (version 4), never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct SessionId(Uuid);
 
@@ -48,6 +49,8 @@ impl FromStr for SessionId {
 /// The set is small on purpose: a name may become part of a path, a branch
 /// and a shell prompt, and none of them needs quoting for it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(with = "String"))]
 #[serde(try_from = "String", into = "String")]
 pub struct SessionName(String);
 

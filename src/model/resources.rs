@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// How full the memory is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum MemoryLevel {
     /// Below the warning threshold.
@@ -16,6 +17,7 @@ pub enum MemoryLevel {
 
 /// Which kernel interface the figures come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
     /// `cgroups(7)` version 2.

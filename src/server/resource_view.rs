@@ -9,6 +9,7 @@ use crate::model::resources::{MemoryLevel, Source};
 
 /// The JSON object `ResourceState`.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the fields are the contract's, described in docs/protocol.md")]
 pub struct ResourceState {
@@ -91,6 +92,7 @@ impl ResourceState {
 
 /// A remembered sample.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "described in docs/protocol.md")]
 pub struct PastSample {

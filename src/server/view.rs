@@ -13,6 +13,7 @@ use crate::model::sweep::Reason;
 
 /// What a session is doing, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// The program runs.
@@ -49,6 +50,7 @@ impl Status {
 
 /// The JSON object `Session`.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the fields are the contract's, described in docs/protocol.md")]
 pub struct SessionView {

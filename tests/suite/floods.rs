@@ -65,12 +65,17 @@ fn a_pipeline_full_of_requests_is_answered_up_to_the_limit_and_closed() {
         let _ = stream.read_to_end(&mut answer);
         let answer = String::from_utf8_lossy(&answer);
         let (taken, refused) = (answer.matches("HTTP/1.1 200 ").count(), answer.matches("HTTP/1.1 429 ").count());
-        assert!((90..1000).contains(&taken) && refused <= 1, "{taken} taken, {refused} refused");
+        // The end may be a reset that takes answers with it.
+        assert!(taken < 1000 && refused <= 1, "{taken} taken, {refused} refused");
     });
-    eventually("the refusal is counted once", || {
+    let text = eventually("a request is taken again", || {
         let reply = quarterdeck.api().get("/metrics");
-        (reply.status == 200).then_some(())
+        (reply.status == 200).then(|| String::from_utf8(reply.body).expect("text"))
     });
+    let refused =
+        text.lines().find_map(|line| line.strip_prefix("quarterdeck_refused_requests_total{code=\"RATE_LIMITED\"} "));
+    let refused: u32 = refused.expect("a sample").parse().expect("a number");
+    assert!((1..1000).contains(&refused), "{refused}, of 5000 in the pipeline");
 }
 
 #[test]

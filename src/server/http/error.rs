@@ -25,13 +25,23 @@ pub struct ApiError {
 }
 
 #[derive(Clone, Debug, Serialize)]
-struct ErrorBody {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct ErrorBody {
     #[serde(rename = "type")]
     kind: &'static str,
     code: &'static str,
     message: String,
     details: Value,
     suggestion: String,
+}
+
+/// The body of an answer that is an error.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Error"))]
+pub(super) struct WholeError<'a> {
+    error: &'a ErrorBody,
+    /// That of `error`, once more.
+    code: &'static str,
 }
 
 /// Rides on an answer that is an error, for who counts them.
@@ -72,8 +82,9 @@ impl ApiError {
 
     /// The whole answer, for a connection that is closed behind it.
     pub fn raw(&self) -> Vec<u8> {
-        let body = self.json().to_string();
-        let retry = self.retry_after.map(|seconds| format!("retry-after: {seconds}\r\n")).unwrap_or_default();
+        // Serialising our own plain types can't fail.
+        let body = serde_json::to_string(&self.whole()).unwrap_or_default();
+        let retry = self.retry_seconds().map(|seconds| format!("retry-after: {seconds}\r\n")).unwrap_or_default();
         let (status, length) = (self.status, body.len());
         format!(
             "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
@@ -82,8 +93,12 @@ impl ApiError {
         .into_bytes()
     }
 
-    fn json(&self) -> Value {
-        json!({ "error": self.body, "code": self.body.code })
+    fn retry_seconds(&self) -> Option<u64> {
+        self.retry_after.or((self.status == StatusCode::SERVICE_UNAVAILABLE).then_some(1))
+    }
+
+    fn whole(&self) -> WholeError<'_> {
+        WholeError { error: &self.body, code: self.body.code }
     }
 
     /// What happened, and what to do next, in one text.
@@ -216,11 +231,10 @@ impl ApiError {
     pub fn rate_limited(wait: Duration) -> Self {
         let seconds = super::serve::seconds(wait);
         let message = "This client sends more requests than it may";
-        let mut error = Self::new(StatusCode::TOO_MANY_REQUESTS, "limit", "RATE_LIMITED", message)
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "limit", "RATE_LIMITED", message)
             .details(json!({ "retryAfterSeconds": seconds }))
-            .suggest("Wait, then send fewer at a time, or raise --max-requests-per-second.");
-        error.retry_after = Some(seconds);
-        error
+            .suggest("Wait, then send fewer at a time, or raise --max-requests-per-second.")
+            .retry_after(seconds)
     }
 
     /// 431.
@@ -333,13 +347,12 @@ impl From<RequestError> for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let code = self.body.code;
-        let mut response = (self.status, Json(self.json())).into_response();
+        let mut response = (self.status, Json(self.whole())).into_response();
         if let Some((oldest, head)) = self.offsets {
             super::terminal::put_offsets(response.headers_mut(), None, head, oldest);
         }
         response.extensions_mut().insert(Refused(code));
-        let retry_after = self.retry_after.or((self.status == StatusCode::SERVICE_UNAVAILABLE).then_some(1));
-        if let Some(seconds) = retry_after {
+        if let Some(seconds) = self.retry_seconds() {
             response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from(seconds));
         }
         if self.status == StatusCode::UNAUTHORIZED {

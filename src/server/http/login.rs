@@ -8,26 +8,44 @@ use axum::Json;
 use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{AppendHeaders, IntoResponse, Response};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
+use super::answers::Done;
 use super::auth::{Shown, address_of, check_token, cookie_name, shown};
 use super::body::JsonBody;
 use super::error::ApiError;
 use crate::logging::iso_time;
 use crate::model::address::{Origin, Scheme};
+use crate::model::id::SessionId;
 use crate::server::App;
 use crate::server::auth::rights::Grant;
 
 /// A body for logging in.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct LoginBody {
     token: String,
 }
 
+/// Whether one has to log in, and as what one is.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct LoginView {
+    login_required: bool,
+    logged_in: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    read_only: Option<bool>,
+    /// The one session that the login is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_id: Option<SessionId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
+}
+
 /// `GET /api/login`: whether one has to log in, and as what one is logged in.
-pub async fn state(State(app): State<App>, headers: HeaderMap) -> Json<Value> {
+pub async fn state(State(app): State<App>, headers: HeaderMap) -> Json<LoginView> {
     let is_required = app.auth.is_on();
     let grant = match shown(&app, &headers) {
         _ if !is_required => Some(Grant::ANYBODY),
@@ -61,7 +79,7 @@ pub async fn logout(State(app): State<App>, headers: HeaderMap) -> Result<Respon
     let origin: Option<Origin> =
         headers.get(header::ORIGIN).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
     let set = set_cookie(&cookie_name(&app, &headers), "; Max-Age=0", is_secure(origin.as_ref()))?;
-    Ok((AppendHeaders([(header::SET_COOKIE, set)]), Json(json!({ "success": true }))).into_response())
+    Ok((AppendHeaders([(header::SET_COOKIE, set)]), Json(Done::YES)).into_response())
 }
 
 fn is_secure(origin: Option<&Origin>) -> bool {
@@ -74,16 +92,12 @@ fn set_cookie(name: &str, value_and_life: &str, secure: bool) -> Result<HeaderVa
     HeaderValue::try_from(text).map_err(|_| ApiError::internal("The login can't be told to a browser"))
 }
 
-fn view(is_required: bool, grant: Option<&Grant>) -> Value {
-    let mut view = json!({ "loginRequired": is_required, "loggedIn": grant.is_some() });
-    if let Some(grant) = grant {
-        view["readOnly"] = grant.is_read_only.into();
-        if let Some(session) = grant.session {
-            view["sessionId"] = session.to_string().into();
-        }
-        if let Some(at) = grant.expires_at {
-            view["expiresAt"] = iso_time(at).into();
-        }
+fn view(is_required: bool, grant: Option<&Grant>) -> LoginView {
+    LoginView {
+        login_required: is_required,
+        logged_in: grant.is_some(),
+        read_only: grant.map(|grant| grant.is_read_only),
+        session_id: grant.and_then(|grant| grant.session),
+        expires_at: grant.and_then(|grant| grant.expires_at).map(iso_time),
     }
-    view
 }

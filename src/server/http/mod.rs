@@ -1,5 +1,6 @@
 //! HTTP: handlers check, convert, pass on and convert back; nothing else.
 
+mod answers;
 mod auth;
 mod auth_errors;
 mod body;
@@ -9,10 +10,12 @@ mod host;
 mod login;
 mod metrics;
 mod notify;
+mod openapi;
 mod page;
 pub mod peer;
 mod processes;
 mod rights;
+mod routes;
 pub mod serve;
 mod sessions;
 mod sweep;
@@ -25,12 +28,13 @@ use axum::extract::{FromRequestParts, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, delete, get, post};
+use axum::routing::post;
 use axum::{Extension, Router};
 
 use super::App;
 use super::auth::rights::Grant;
 use error::{ApiError, Refused};
+use routes::Routes;
 
 /// The whole API for the network: for names and pages of ours, and for who shows
 /// a token.
@@ -40,30 +44,8 @@ pub fn router(app: App) -> Router {
 
 /// What every route needs is in `rights.rs`.
 fn routes(app: &App) -> Router<App> {
-    Router::new()
-        .route("/", get(root))
-        .route("/ws", any(ws::upgrade))
-        .route("/health", get(health::live))
-        .route("/ready", get(health::ready))
-        .route("/metrics", get(metrics::metrics))
-        .route("/api/login", get(login::state).post(login::login))
-        .route("/api/logout", post(login::logout))
-        .route("/api/tokens", get(tokens::list).post(tokens::create))
-        .route("/api/tokens/{id}", delete(tokens::delete))
-        .route("/api/health", get(health::health))
-        .route("/api/resources", get(health::resources))
-        .route("/api/resources/history", get(health::history))
-        .route("/api/sweep", post(sweep::sweep))
-        .route("/api/sessions", get(sessions::list).post(sessions::create))
-        .route("/api/sessions/{id}", get(sessions::get).delete(sessions::delete))
-        .route("/api/sessions/{id}/status", get(sessions::get))
-        .route("/api/sessions/{id}/cleanup", post(sessions::delete).delete(sessions::delete))
-        .route("/api/sessions/{id}/resume", post(sessions::resume))
-        .route("/api/sessions/{id}/input", post(terminal::input))
-        .route("/api/sessions/{id}/signal", post(terminal::signal))
-        .route("/api/sessions/{id}/resize", post(terminal::resize))
-        .route("/api/sessions/{id}/output", get(terminal::output))
-        .route("/api/sessions/{id}/processes", get(processes::list))
+    Routes::all()
+        .router
         .route_layer(axum::middleware::from_fn_with_state(app.clone(), auth::guard))
         .fallback(fallback)
         .method_not_allowed_fallback(method_not_allowed)

@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use super::body::SessionPath;
 use super::error::ApiError;
@@ -17,8 +17,9 @@ use crate::server::resources::sessions::{Listed, Running};
 
 /// The JSON of one process.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-struct ProcessView<'a> {
+pub struct ProcessView<'a> {
     pid: i32,
     parent_pid: i32,
     command: &'a str,
@@ -46,13 +47,24 @@ impl<'a> From<&'a Listed> for ProcessView<'a> {
     }
 }
 
+/// Who runs in a session.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Processes<'a> {
+    processes: Vec<ProcessView<'a>>,
+    /// Of all there are.
+    count: usize,
+    /// Whether some are left out.
+    truncated: bool,
+}
+
 /// `GET /api/sessions/{id}/processes`
-pub async fn list(State(app): State<App>, SessionPath(id): SessionPath) -> Result<Json<Value>, ApiError> {
+pub async fn list(State(app): State<App>, SessionPath(id): SessionPath) -> Result<Response, ApiError> {
     let session = running(&find(&app, &id)?);
     let listing = app.processes.list(session).await;
-    let processes: Vec<ProcessView<'_>> = listing.processes.iter().map(ProcessView::from).collect();
-    let is_truncated = listing.count > processes.len();
-    Ok(Json(json!({ "processes": processes, "count": listing.count, "truncated": is_truncated })))
+    let truncated = listing.count > listing.processes.len();
+    let processes = listing.processes.iter().map(ProcessView::from).collect();
+    Ok(Json(Processes { processes, count: listing.count, truncated }).into_response())
 }
 
 /// What its first process started may outlive it for a moment.

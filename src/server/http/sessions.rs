@@ -6,9 +6,9 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
+use super::answers::{Done, OneSession};
 use super::body::{JsonBody, SessionPath};
 use super::error::ApiError;
 use super::worktree::{ExistingBranch, inside, source};
@@ -25,32 +25,60 @@ use crate::server::worktree::Order;
 /// How long a request for news is held open.
 const NEWS_PATIENCE: Duration = Duration::from_secs(30);
 
+/// Every session that may be seen.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct AllSessions {
+    sessions: Vec<SessionView>,
+    /// Grows with each change.
+    generation: u64,
+}
+
 /// A body for creating a session.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateBody {
+    /// Left out: `session-1`, `session-2` …, the lowest that is free.
+    #[cfg_attr(test, schemars(regex(pattern = "^[A-Za-z0-9-]{1,50}$")))]
     name: Option<String>,
+    /// Program and arguments; left out: `--session-command`.
+    #[cfg_attr(test, schemars(length(min = 1), inner(regex(pattern = "^[^\\u0000]*$"))))]
     command: Option<Vec<String>>,
+    /// Where it starts, from the workspace or the worktree.
+    #[cfg_attr(test, schemars(regex(pattern = "^[^\\u0000]*$")))]
     cwd: Option<String>,
+    /// Variables beside those of the container.
     #[serde(default)]
+    #[cfg_attr(test, schemars(extend(
+        "propertyNames" = { "pattern": "^[^=\\u0000]+$" },
+        "additionalProperties" = { "type": "string", "pattern": "^[^\\u0000]*$" }
+    )))]
     env: BTreeMap<String, String>,
+    /// The branch of a new worktree for it.
     branch: Option<String>,
     existing_branch: Option<ExistingBranch>,
+    #[cfg_attr(test, schemars(range(min = 1, max = 1000)))]
     cols: Option<u32>,
+    #[cfg_attr(test, schemars(range(min = 1, max = 1000)))]
     rows: Option<u32>,
 }
 
 /// Query of a list request.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ListQuery {
+    /// Answer when the generation is beyond this one, or after 30 s.
     wait_beyond: Option<u64>,
 }
 
 /// Query of a delete request.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct DeleteQuery {
+    /// Delete its worktree, too.
     #[serde(default)]
     delete_worktree: bool,
     /// Whatever would be lost with the worktree.
@@ -84,7 +112,11 @@ pub fn views(snapshot: &Snapshot, grant: &Grant) -> Vec<SessionView> {
 }
 
 /// `GET /api/sessions`
-pub async fn list(State(app): State<App>, grant: Grant, query: Checked<ListQuery>) -> Result<Json<Value>, ApiError> {
+pub async fn list(
+    State(app): State<App>,
+    grant: Grant,
+    query: Checked<ListQuery>,
+) -> Result<Json<AllSessions>, ApiError> {
     let query = checked(query)?;
     if let Some(generation) = query.wait_beyond {
         let mut snapshots = app.registry.subscribe();
@@ -93,14 +125,14 @@ pub async fn list(State(app): State<App>, grant: Grant, query: Checked<ListQuery
         let _ = tokio::time::timeout(NEWS_PATIENCE, beyond).await;
     }
     let now = app.registry.now();
-    Ok(Json(json!({ "sessions": views(&now, &grant), "generation": now.generation })))
+    Ok(Json(AllSessions { sessions: views(&now, &grant), generation: now.generation }))
 }
 
 /// `POST /api/sessions`
 pub async fn create(
     State(app): State<App>,
     JsonBody(body): JsonBody<CreateBody>,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+) -> Result<(StatusCode, Json<OneSession>), ApiError> {
     if app.registry.now().shutting_down.is_some() {
         return Err(ApiError::shutting_down());
     }
@@ -120,7 +152,7 @@ pub async fn create(
         Some(source) => app.worktrees.create(Order { name, source, spec, size }).await?,
     };
     let entry = find(&app, &id.to_string())?;
-    Ok((StatusCode::CREATED, Json(json!({ "session": view(&entry) }))))
+    Ok((StatusCode::CREATED, Json(OneSession { session: view(&entry) })))
 }
 
 fn size(cols: Option<u32>, rows: Option<u32>) -> Result<TerminalSize, ApiError> {
@@ -145,8 +177,8 @@ pub fn capitalised(text: &str) -> String {
 }
 
 /// `GET /api/sessions/{id}`
-pub async fn get(State(app): State<App>, SessionPath(id): SessionPath) -> Result<Json<Value>, ApiError> {
-    Ok(Json(json!({ "session": view(&find(&app, &id)?) })))
+pub async fn get(State(app): State<App>, SessionPath(id): SessionPath) -> Result<Json<OneSession>, ApiError> {
+    Ok(Json(OneSession { session: view(&find(&app, &id)?) }))
 }
 
 /// `DELETE /api/sessions/{id}`
@@ -154,7 +186,7 @@ pub async fn delete(
     State(app): State<App>,
     SessionPath(id): SessionPath,
     query: Checked<DeleteQuery>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Done>, ApiError> {
     let query = checked(query)?;
     let id = find(&app, &id)?.record.id;
     if query.delete_worktree {
@@ -162,14 +194,14 @@ pub async fn delete(
     } else {
         app.link.wish(Request::Remove(id)).await?;
     }
-    Ok(Json(json!({ "success": true })))
+    Ok(Json(Done::YES))
 }
 
 /// `POST /api/sessions/{id}/resume`
-pub async fn resume(State(app): State<App>, SessionPath(id): SessionPath) -> Result<Json<Value>, ApiError> {
+pub async fn resume(State(app): State<App>, SessionPath(id): SessionPath) -> Result<Json<OneSession>, ApiError> {
     let id = find(&app, &id)?.record.id;
     let entry = resume_by_id(&app, id).await?;
-    Ok(Json(json!({ "session": view(&entry) })))
+    Ok(Json(OneSession { session: view(&entry) }))
 }
 
 /// Runs an ended session's command again.

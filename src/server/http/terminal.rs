@@ -4,9 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
+use super::answers::Done;
 use super::body::{InputBody, JsonBody, SessionPath};
 use super::error::ApiError;
 use super::sessions::{Checked, capitalised, checked, find};
@@ -24,8 +24,18 @@ const OFFSET: HeaderName = HeaderName::from_static("quarterdeck-offset");
 const NEXT_OFFSET: HeaderName = HeaderName::from_static("quarterdeck-next-offset");
 const OLDEST_OFFSET: HeaderName = HeaderName::from_static("quarterdeck-oldest-offset");
 
+/// Input was written.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Written {
+    success: bool,
+    bytes_written: usize,
+}
+
 /// A body for a signal.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SignalBody {
     signal: SignalName,
@@ -35,13 +45,23 @@ pub struct SignalBody {
 
 /// A signal by name or number.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 enum SignalName {
-    Name(String),
-    Number(u8),
+    Name(
+        #[cfg_attr(
+            test,
+            schemars(regex(
+                pattern = "^(SIG)?(HUP|INT|QUIT|ABRT|KILL|USR1|SEGV|USR2|PIPE|ALRM|TERM|CHLD|CONT|STOP|TSTP|TTIN|TTOU|WINCH)$"
+            ))
+        )]
+        String,
+    ),
+    Number(#[cfg_attr(test, schemars(range(min = 1, max = 64)))] u8),
 }
 
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 enum ScopeName {
     #[default]
@@ -51,16 +71,22 @@ enum ScopeName {
 
 /// A body for a size.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ResizeBody {
+    #[cfg_attr(test, schemars(range(min = 1, max = 1000)))]
     cols: u32,
+    #[cfg_attr(test, schemars(range(min = 1, max = 1000)))]
     rows: u32,
 }
 
 /// Query of an output request.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct OutputQuery {
+    /// From this byte on; left out: the oldest there is.
     offset: Option<u64>,
+    /// Most bytes; at most 16 MiB.
     limit: Option<u64>,
 }
 
@@ -69,10 +95,10 @@ pub async fn input(
     State(app): State<App>,
     SessionPath(id): SessionPath,
     InputBody(bytes): InputBody,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Written>, ApiError> {
     let entry = find(&app, &id)?;
     entry.session.write_input(&bytes, INPUT_PATIENCE).await.map_err(|e| input_error(e, bytes.len()))?;
-    Ok(Json(json!({ "success": true, "bytesWritten": bytes.len() })))
+    Ok(Json(Written { success: true, bytes_written: bytes.len() }))
 }
 
 /// Why input of `sent` bytes was not written.
@@ -89,7 +115,7 @@ pub async fn signal(
     State(app): State<App>,
     SessionPath(id): SessionPath,
     JsonBody(body): JsonBody<SignalBody>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Done>, ApiError> {
     let id = find(&app, &id)?.record.id;
     let signal = match body.signal {
         SignalName::Name(name) => name.parse::<Signal>(),
@@ -101,7 +127,7 @@ pub async fn signal(
         ScopeName::Session => Scope::Session,
     };
     app.link.wish(Request::Signal(id, signal, scope)).await?;
-    Ok(Json(json!({ "success": true })))
+    Ok(Json(Done::YES))
 }
 
 /// `POST /api/sessions/{id}/resize`
@@ -109,10 +135,10 @@ pub async fn resize(
     State(app): State<App>,
     SessionPath(id): SessionPath,
     JsonBody(body): JsonBody<ResizeBody>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Done>, ApiError> {
     let id = find(&app, &id)?.record.id;
     resize_by_id(&app, id, body.cols, body.rows).await?;
-    Ok(Json(json!({ "success": true })))
+    Ok(Json(Done::YES))
 }
 
 /// Checks and applies a size.

@@ -4,8 +4,8 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
+use super::answers::Done;
 use super::body::JsonBody;
 use super::error::ApiError;
 use super::sessions::find;
@@ -20,24 +20,28 @@ const TTL_MAX: u64 = 10 * 366 * 24 * 3600;
 
 /// A body for a new token.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TokenBody {
     #[serde(default)]
     read_only: bool,
     session: Option<String>,
+    /// How long it is good; left out: until it is revoked.
+    #[cfg_attr(test, schemars(range(min = 1, max = TTL_MAX)))]
     ttl_seconds: Option<u64>,
 }
 
 /// The JSON of one token, without what it admits by.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-struct TokenView<'a> {
+pub struct TokenView {
     id: String,
     read_only: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     session_id: Option<SessionId>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    session_name: Option<&'a SessionName>,
+    session_name: Option<SessionName>,
     created_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<String>,
@@ -46,23 +50,37 @@ struct TokenView<'a> {
     token: Option<String>,
 }
 
-fn view(guest: &Guest, token: Option<String>) -> TokenView<'_> {
+fn view(guest: &Guest, token: Option<String>) -> TokenView {
     TokenView {
         id: guest.id.to_string(),
         read_only: guest.is_read_only,
         session_id: guest.session.as_ref().map(|(id, _)| *id),
-        session_name: guest.session.as_ref().map(|(_, name)| name),
+        session_name: guest.session.as_ref().map(|(_, name)| name.clone()),
         created_at: iso_time(guest.created_at),
         expires_at: guest.expires_at.map(iso_time),
         token,
     }
 }
 
+/// One token, with its text: nobody is told it again.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct OneToken {
+    token: TokenView,
+}
+
+/// The tokens there are, without their texts.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct AllTokens {
+    tokens: Vec<TokenView>,
+}
+
 /// `POST /api/tokens`
 pub async fn create(
     State(app): State<App>,
     JsonBody(body): JsonBody<TokenBody>,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+) -> Result<(StatusCode, Json<OneToken>), ApiError> {
     if !app.auth.is_on() {
         return Err(ApiError::no_tokens_without_auth());
     }
@@ -77,18 +95,17 @@ pub async fn create(
     };
     let (guest, text) = app.auth.make(wish).await?;
     tracing::info!(tokenId = %guest.id, readOnly = guest.is_read_only, "Token made");
-    Ok((StatusCode::CREATED, Json(json!({ "token": view(&guest, Some(text)) }))))
+    Ok((StatusCode::CREATED, Json(OneToken { token: view(&guest, Some(text)) })))
 }
 
 /// `GET /api/tokens`
-pub async fn list(State(app): State<App>) -> Result<Json<Value>, ApiError> {
+pub async fn list(State(app): State<App>) -> Result<Json<AllTokens>, ApiError> {
     let guests = app.auth.list().await?;
-    let views: Vec<TokenView<'_>> = guests.iter().map(|guest| view(guest, None)).collect();
-    Ok(Json(json!({ "tokens": views })))
+    Ok(Json(AllTokens { tokens: guests.iter().map(|guest| view(guest, None)).collect() }))
 }
 
 /// `DELETE /api/tokens/{id}`
-pub async fn delete(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+pub async fn delete(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Done>, ApiError> {
     let no_such = || ApiError::no_token(&id);
     let token = id.parse().map_err(|()| no_such())?;
     match app.auth.remove(token).await {
@@ -96,7 +113,7 @@ pub async fn delete(State(app): State<App>, Path(id): Path<String>) -> Result<Js
         outcome => {
             outcome?;
             tracing::info!(tokenId = %token, "Token revoked");
-            Ok(Json(json!({ "success": true })))
+            Ok(Json(Done::YES))
         }
     }
 }

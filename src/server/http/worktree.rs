@@ -11,6 +11,7 @@ use crate::server::worktree::{Fault, Source};
 
 /// `existingBranch`: beside `branch` a flag, alone the branch itself.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged, expecting = "existingBranch is neither a boolean nor the name of a branch")]
 pub enum ExistingBranch {
     /// Whether `branch` is there already.
