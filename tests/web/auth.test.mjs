@@ -101,9 +101,11 @@ test('a page of another port can neither open the socket nor make a session, wit
   const name = `http://localhost:${port}`;
   await withBrowser(`${name}/#token=${TOKEN}`, async (deck) => {
     await deck.connected();
-    const elsewhere = await deck.page.context().newPage();
-    await elsewhere.goto(`http://localhost:${stranger.address().port}/`);
-    // Of the same site, so that the browser sends the cookie along.
+    // In the same browser and of the same site, so that the cookie is sent along.
+    const popup = deck.page.waitForEvent('popup');
+    await deck.page.evaluate((address) => void window.open(address), `http://localhost:${stranger.address().port}/`);
+    const elsewhere = await popup;
+    await elsewhere.waitForLoadState();
     for (const credentials of ['include', 'omit']) {
       const outcome = await elsewhere.evaluate(
         async ([api, credentials]) => {

@@ -55,8 +55,20 @@ _quarterdeck() {
             quarterdeck,server)
                 cmd="quarterdeck__subcmd__server"
                 ;;
+            quarterdeck,token)
+                cmd="quarterdeck__subcmd__token"
+                ;;
             quarterdeck,top)
                 cmd="quarterdeck__subcmd__top"
+                ;;
+            quarterdeck__subcmd__token,ls)
+                cmd="quarterdeck__subcmd__token__subcmd__ls"
+                ;;
+            quarterdeck__subcmd__token,new)
+                cmd="quarterdeck__subcmd__token__subcmd__new"
+                ;;
+            quarterdeck__subcmd__token,rm)
+                cmd="quarterdeck__subcmd__token__subcmd__rm"
                 ;;
             *)
                 ;;
@@ -65,7 +77,7 @@ _quarterdeck() {
 
     case "${cmd}" in
         quarterdeck)
-            opts="-h -V --help --version init ls new attach send kill rm resume notify top logs health completions server"
+            opts="-h -V --help --version init ls new attach send kill rm resume notify top logs token health completions server"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -140,7 +152,7 @@ _quarterdeck() {
             return 0
             ;;
         quarterdeck__subcmd__init)
-            opts="-g -r -e -p -s -w -h --listen --socket --no-auth --max-sessions --max-connections --max-connections-per-client --max-requests-per-second --session-command --resume-command --workspace --state-dir --log-dir --log-level --log-format --scrollback --history --stop-grace --shutdown-grace --sweep-interval --memory-limit --warn-percent --critical-percent --monitor-interval --stuck-after --session-memory-max --session-pids-max --group --rewrite-signal --remap-exit --parent-death-signal --subreaper --warn-on-reap --no-api --help"
+            opts="-g -r -e -p -s -w -h --listen --socket --token --token-file --no-auth --allow-host --allow-origin --max-sessions --session-command --resume-command --workspace --state-dir --log-dir --log-level --log-format --scrollback --history --stop-grace --shutdown-grace --sweep-interval --memory-limit --warn-percent --critical-percent --monitor-interval --stuck-after --session-memory-max --session-pids-max --group --rewrite-signal --remap-exit --parent-death-signal --subreaper --warn-on-reap --no-api --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -154,23 +166,27 @@ _quarterdeck() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --token)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --no-auth)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --allow-host)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow-origin)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --max-sessions)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --max-connections)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --max-connections-per-client)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --max-requests-per-second)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -495,6 +511,82 @@ _quarterdeck() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        quarterdeck__subcmd__token)
+            opts="-h --help new ls rm"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        quarterdeck__subcmd__token__subcmd__ls)
+            opts="-h --socket --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        quarterdeck__subcmd__token__subcmd__new)
+            opts="-h --socket --json --read-only --session --ttl --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --session)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ttl)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        quarterdeck__subcmd__token__subcmd__rm)
+            opts="-h --socket --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

@@ -37,12 +37,17 @@ complete -c quarterdeck -n "__fish_quarterdeck_needs_command" -f -a "resume" -d 
 complete -c quarterdeck -n "__fish_quarterdeck_needs_command" -f -a "notify" -d 'Say from inside a session what it needs of people'
 complete -c quarterdeck -n "__fish_quarterdeck_needs_command" -f -a "top" -d 'Watch what the sessions use'
 complete -c quarterdeck -n "__fish_quarterdeck_needs_command" -f -a "logs" -d 'Print the output of a session that is still kept'
+complete -c quarterdeck -n "__fish_quarterdeck_needs_command" -f -a "token" -d 'Give others a way in that may do less, and take it back'
 complete -c quarterdeck -n "__fish_quarterdeck_needs_command" -f -a "health" -d 'Ask the running quarterdeck whether it is healthy (exit 0 or 1)'
 complete -c quarterdeck -n "__fish_quarterdeck_needs_command" -f -a "completions" -d 'Print a script that lets a shell complete this command line'
 complete -c quarterdeck -n "__fish_quarterdeck_needs_command" -f -a "server" -d 'Internal: the API server that init starts'
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand init" -l listen -d 'Address of the HTTP API and the web page; port 0 takes a free one' -r
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand init" -l socket -d 'Unix socket for client commands [default: /run/quarterdeck/api.sock, else $XDG_RUNTIME_DIR, else the state dir]' -r -F
-complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand init" -l no-auth -d 'Serve without authentication (this version has none yet and warns when the flag is missing)' -r
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand init" -l token -d 'Token that clients must show; better give it with --token-file [default: one is made and kept in the state dir]' -r
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand init" -l token-file -d 'File with the token; read again on SIGHUP' -r -F
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand init" -l no-auth -d 'Ask for no token: whoever reaches the address gets a shell; refused beyond loopback unless it is "i-know"' -r
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand init" -l allow-host -d 'Another name by which the API is reached, such as a reverse proxy\'s [repeatable; in the environment with commas]' -r
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand init" -l allow-origin -d 'Another page that may use the API, such as http://localhost:8080 [repeatable; in the environment with commas]' -r
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand init" -l max-sessions -d 'Most sessions at once' -r
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand init" -l max-connections -d 'Most connections to the address of the API, WebSockets included' -r
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand init" -l max-connections-per-client -d 'Most of them from one client address; behind a reverse proxy all come from one' -r
@@ -130,6 +135,22 @@ complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand logs" -l json -d
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand logs" -s f -l follow -d 'Go on with what comes, until the session ends'
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand logs" -l raw -d 'Every byte as it is on a terminal too: also what would ring, notify and make it answer'
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand logs" -s h -l help -d 'Print help'
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand token; and not __fish_seen_subcommand_from new ls rm" -s h -l help -d 'Print help'
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand token; and not __fish_seen_subcommand_from new ls rm" -f -a "new" -d 'Make a token and print it; without a flag it may do all but make others'
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand token; and not __fish_seen_subcommand_from new ls rm" -f -a "ls" -d 'List the tokens there are, without what they admit by'
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand token; and not __fish_seen_subcommand_from new ls rm" -f -a "rm" -d 'Take tokens back; who uses one is cut off'
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand token; and __fish_seen_subcommand_from new" -l socket -d 'Unix socket of the running quarterdeck' -r -F
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand token; and __fish_seen_subcommand_from new" -l session -d 'For this session only: name or id' -r
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand token; and __fish_seen_subcommand_from new" -l ttl -d 'How long it is good [default: until it is removed]' -r
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand token; and __fish_seen_subcommand_from new" -l json -d 'Print the API\'s own answer, as JSON'
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand token; and __fish_seen_subcommand_from new" -l read-only -d 'For looking only: no input, no change of anything'
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand token; and __fish_seen_subcommand_from new" -s h -l help -d 'Print help'
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand token; and __fish_seen_subcommand_from ls" -l socket -d 'Unix socket of the running quarterdeck' -r -F
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand token; and __fish_seen_subcommand_from ls" -l json -d 'Print the API\'s own answer, as JSON'
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand token; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand token; and __fish_seen_subcommand_from rm" -l socket -d 'Unix socket of the running quarterdeck' -r -F
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand token; and __fish_seen_subcommand_from rm" -l json -d 'Print the API\'s own answer, as JSON'
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand token; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help'
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand health" -l socket -d 'Unix socket of the running quarterdeck' -r -F
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand health" -l json -d 'Print the API\'s own answer, as JSON'
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand health" -s h -l help -d 'Print help'
