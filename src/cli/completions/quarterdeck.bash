@@ -152,7 +152,7 @@ _quarterdeck() {
             return 0
             ;;
         quarterdeck__subcmd__init)
-            opts="-g -r -e -p -s -w -h --listen --socket --token --token-file --no-auth --allow-host --allow-origin --max-sessions --session-command --resume-command --workspace --state-dir --log-dir --log-level --log-format --scrollback --history --stop-grace --shutdown-grace --sweep-interval --memory-limit --warn-percent --critical-percent --monitor-interval --stuck-after --session-memory-max --session-pids-max --group --rewrite-signal --remap-exit --parent-death-signal --subreaper --warn-on-reap --no-api --help"
+            opts="-g -r -e -p -s -w -h --listen --socket --token --token-file --no-auth --allow-host --allow-origin --max-sessions --max-connections --max-connections-per-client --max-requests-per-second --session-command --resume-command --workspace --state-dir --log-dir --log-level --log-format --scrollback --history --stop-grace --shutdown-grace --sweep-interval --memory-limit --warn-percent --critical-percent --monitor-interval --stuck-after --session-memory-max --session-pids-max --group --rewrite-signal --remap-exit --parent-death-signal --subreaper --warn-on-reap --no-api --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -187,6 +187,18 @@ _quarterdeck() {
                     return 0
                     ;;
                 --max-sessions)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-connections)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-connections-per-client)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-requests-per-second)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
