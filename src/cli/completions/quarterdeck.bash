@@ -61,6 +61,9 @@ _quarterdeck() {
             quarterdeck,top)
                 cmd="quarterdeck__subcmd__top"
                 ;;
+            quarterdeck,workspace)
+                cmd="quarterdeck__subcmd__workspace"
+                ;;
             quarterdeck__subcmd__token,ls)
                 cmd="quarterdeck__subcmd__token__subcmd__ls"
                 ;;
@@ -70,6 +73,18 @@ _quarterdeck() {
             quarterdeck__subcmd__token,rm)
                 cmd="quarterdeck__subcmd__token__subcmd__rm"
                 ;;
+            quarterdeck__subcmd__workspace,exclude)
+                cmd="quarterdeck__subcmd__workspace__subcmd__exclude"
+                ;;
+            quarterdeck__subcmd__workspace,exists)
+                cmd="quarterdeck__subcmd__workspace__subcmd__exists"
+                ;;
+            quarterdeck__subcmd__workspace,look)
+                cmd="quarterdeck__subcmd__workspace__subcmd__look"
+                ;;
+            quarterdeck__subcmd__workspace,repositories)
+                cmd="quarterdeck__subcmd__workspace__subcmd__repositories"
+                ;;
             *)
                 ;;
         esac
@@ -77,7 +92,7 @@ _quarterdeck() {
 
     case "${cmd}" in
         quarterdeck)
-            opts="-h -V --help --version init ls new attach send kill rm resume notify top logs token health completions server"
+            opts="-h -V --help --version init ls new attach send kill rm resume notify top logs token health completions server workspace"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -152,7 +167,7 @@ _quarterdeck() {
             return 0
             ;;
         quarterdeck__subcmd__init)
-            opts="-g -r -e -p -s -w -h --listen --socket --token --token-file --no-auth --allow-host --allow-origin --max-sessions --max-connections --max-connections-per-client --max-requests-per-second --session-command --resume-command --workspace --state-dir --log-dir --log-level --log-format --scrollback --history --stop-grace --shutdown-grace --sweep-interval --memory-limit --warn-percent --critical-percent --monitor-interval --stuck-after --session-memory-max --session-pids-max --group --rewrite-signal --remap-exit --parent-death-signal --subreaper --warn-on-reap --no-api --help"
+            opts="-g -r -e -p -s -w -h --listen --socket --token --token-file --no-auth --allow-host --allow-origin --max-sessions --max-connections --max-connections-per-client --max-requests-per-second --session-command --resume-command --session-user --server-user --workspace --state-dir --log-dir --log-level --log-format --scrollback --history --stop-grace --shutdown-grace --sweep-interval --memory-limit --warn-percent --critical-percent --monitor-interval --stuck-after --session-memory-max --session-pids-max --group --rewrite-signal --remap-exit --parent-death-signal --subreaper --warn-on-reap --no-api --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -207,6 +222,14 @@ _quarterdeck() {
                     return 0
                     ;;
                 --resume-command)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --session-user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --server-user)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -617,6 +640,76 @@ _quarterdeck() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        quarterdeck__subcmd__workspace)
+            opts="-h --help look exists exclude repositories"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        quarterdeck__subcmd__workspace__subcmd__exclude)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        quarterdeck__subcmd__workspace__subcmd__exists)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        quarterdeck__subcmd__workspace__subcmd__look)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        quarterdeck__subcmd__workspace__subcmd__repositories)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;

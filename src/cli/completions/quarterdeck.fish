@@ -41,6 +41,7 @@ complete -c quarterdeck -n "__fish_quarterdeck_needs_command" -f -a "token" -d '
 complete -c quarterdeck -n "__fish_quarterdeck_needs_command" -f -a "health" -d 'Ask the running quarterdeck whether it is healthy (exit 0 or 1)'
 complete -c quarterdeck -n "__fish_quarterdeck_needs_command" -f -a "completions" -d 'Print a script that lets a shell complete this command line'
 complete -c quarterdeck -n "__fish_quarterdeck_needs_command" -f -a "server" -d 'Internal: the API server that init starts'
+complete -c quarterdeck -n "__fish_quarterdeck_needs_command" -f -a "workspace" -d 'Internal: looks at the workspace for the API server, with a session\'s rights'
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand init" -l listen -d 'Address of the HTTP API and the web page; port 0 takes a free one' -r
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand init" -l socket -d 'Unix socket for client commands [default: /run/quarterdeck/api.sock, else $XDG_RUNTIME_DIR, else the state dir]' -r -F
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand init" -l token -d 'Token that clients must show; better give it with --token-file [default: one is made and kept in the state dir]' -r
@@ -54,6 +55,8 @@ complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand init" -l max-con
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand init" -l max-requests-per-second -d 'Most requests a second from one client address, twice as many at once; 0: any number' -r
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand init" -l session-command -d 'Program of a session that names none [default: claude if on PATH, else $SHELL, else /bin/sh]' -r
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand init" -l resume-command -d 'Runs when a session of the session command is resumed [default: claude with --continue; others as they are]' -r
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand init" -l session-user -d 'User of sessions, with its groups, HOME and SHELL, by name or number [default: the user of init]' -r
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand init" -l server-user -d 'User of the API server, by name or number [default: quarterdeck if there is one, else 64321; as an ordinary user, that one]' -r
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand init" -l workspace -d 'Where sessions start [default: /workspace if present, else the working directory]' -r -F
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand init" -l state-dir -d 'Private files that outlive the container, in a volume [default: /var/lib/quarterdeck as root, else $XDG_STATE_HOME/quarterdeck]' -r -F
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand init" -l log-dir -d 'Also write the API server\'s log as JSON files here, one a day, 7 kept' -r -F
@@ -156,6 +159,15 @@ complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand health" -l json 
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand health" -s h -l help -d 'Print help'
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand server" -s h -l help -d 'Print help'
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand workspace; and not __fish_seen_subcommand_from look exists exclude repositories" -s h -l help -d 'Print help'
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand workspace; and not __fish_seen_subcommand_from look exists exclude repositories" -f -a "look" -d 'Look what is at the place of a worktree'
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand workspace; and not __fish_seen_subcommand_from look exists exclude repositories" -f -a "exists" -d 'Look whether something is there'
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand workspace; and not __fish_seen_subcommand_from look exists exclude repositories" -f -a "exclude" -d 'Add a pattern to a repository\'s exclude file'
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand workspace; and not __fish_seen_subcommand_from look exists exclude repositories" -f -a "repositories" -d 'List the repositories of submodules below a directory'
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand workspace; and __fish_seen_subcommand_from look" -s h -l help -d 'Print help'
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand workspace; and __fish_seen_subcommand_from exists" -s h -l help -d 'Print help'
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand workspace; and __fish_seen_subcommand_from exclude" -s h -l help -d 'Print help'
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand workspace; and __fish_seen_subcommand_from repositories" -s h -l help -d 'Print help'
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand attach" -f -a "(quarterdeck ls --quiet 2>/dev/null)"
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand kill" -f -a "(quarterdeck ls --quiet 2>/dev/null)"
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand logs" -f -a "(quarterdeck ls --quiet 2>/dev/null)"
