@@ -14,6 +14,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use super::members::{is_dead, read_stat};
 use super::server_process::{FromServer, Loss, ServerProcess};
 use super::session::Ground;
 use crate::link::codec::MESSAGE_MAX;
@@ -37,6 +38,8 @@ const BACKOFF_MAX: Duration = Duration::from_secs(30);
 /// SIGKILL as `wait(2)` tells it.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is 9")]
 const KILLED: u8 = libc::SIGKILL as u8;
+/// Of `linux/sched.h`, in the flags of `proc_pid_stat(5)`.
+const PF_EXITING: u32 = 4;
 /// Longest wait when no process could be made: that passes by itself.
 const NO_PROCESS_MAX: Duration = Duration::from_millis(500);
 
@@ -452,12 +455,19 @@ impl ServerChild {
     pub fn replace(&mut self, reason: &str) {
         tracing::error!(reason, "Replacing the API server");
         self.is_at_fault = true;
-        self.dismiss();
+        self.end();
     }
 
-    /// Makes sure that a server which closed its end is over: its exit, which
-    /// most likely is why, is told when it is reaped.
+    /// Makes sure that a server which closed its end is over. Most likely it is, and
+    /// why is told when it is reaped.
     pub fn dismiss(&mut self) {
+        if self.pid().is_some_and(runs_on) {
+            return self.replace("it closed the link and runs on");
+        }
+        self.end();
+    }
+
+    fn end(&mut self) {
         self.signal(Signal::KILL);
         self.hang_up();
     }
@@ -468,4 +478,9 @@ impl ServerChild {
         self.answer_by = None;
         self.process.iter_mut().for_each(ServerProcess::hang_up);
     }
+}
+
+/// Whether a process is not even ending: its descriptors close before it is a zombie.
+fn runs_on(pid: Pid) -> bool {
+    read_stat(pid.raw()).is_some_and(|stat| !is_dead(&stat) && stat.flags & PF_EXITING == 0)
 }

@@ -234,6 +234,7 @@ fn send_loaded(link: BorrowedFd<'_>, message: &[u8], fds: &[BorrowedFd<'_>]) {
 
 fn close_half(double: &mut Double) {
     let half = if double.rng.bool() { Shutdown::Read } else { Shutdown::Write };
+    double.count_act();
     let _ = rustix::net::shutdown(&double.link, half);
     for _ in 0..1000 {
         let message = any_message(double);
