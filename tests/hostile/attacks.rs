@@ -23,7 +23,7 @@ use rustix::net::Shutdown;
 
 use crate::double::Double;
 use crate::kinds::Kind;
-use crate::rig::tell_breach;
+use crate::rig::{RUN, beside, tell_breach};
 
 /// Rages in one way.
 pub fn rage(kind: Kind, double: &mut Double) {
@@ -156,7 +156,7 @@ fn any_size(double: &mut Double) -> TerminalSize {
 
 /// Some that would run a program of the server's, and one that may be run.
 fn any_tool(double: &mut Double) -> Request {
-    let own = format!("alias.x=!touch {}", std::env::temp_dir().join("quarterdeck-hostile-tool").display());
+    let own = format!("alias.x=!touch {}", beside(RUN).display());
     let words: &[&str] = match double.rng.u8(..4) {
         0 => &["-c", &own, "x"],
         1 => &["submodule", "foreach", "sh"],
@@ -180,6 +180,10 @@ fn create(double: &mut Double, command: Vec<String>, env: Vec<(String, String)>)
 
 /// What is large in every way that a message can be.
 fn greed(double: &mut Double) {
+    // At the limit nothing more would be looked at.
+    if let Some(victim) = double.victim() {
+        double.wish(Request::Remove(victim));
+    }
     let (command, env) = match double.rng.u8(..6) {
         0 => (vec!["x".repeat(30_000)], vec![("PATH".into(), ":".repeat(30_000))]),
         1 => {

@@ -15,6 +15,9 @@ const BREACH: &str = "breach";
 /// Beside the executable, with the process id: how much a hostile server has done.
 const ACTS: &str = "acts-";
 
+/// Beside the executable: made by a program that a tool ran and must not run.
+pub const RUN: &str = "run";
+
 /// What this process was told, being a server.
 pub fn rage() -> Option<Rage> {
     fs::read_to_string(beside(RAGE)).ok()?.parse().ok()
@@ -22,7 +25,10 @@ pub fn rage() -> Option<Rage> {
 
 /// Tells the test, from the double, what it has done so far.
 pub fn tell_acts(count: u64) {
-    let _ = fs::write(beside(&format!("{ACTS}{}", std::process::id())), count.to_string());
+    // At no moment may the test find half of it.
+    let own = std::process::id();
+    let (part, whole) = (beside(&format!("part-{own}")), beside(&format!("{ACTS}{own}")));
+    let _ = fs::write(&part, count.to_string()).and_then(|()| fs::rename(part, whole));
 }
 
 /// Tells the test, from the double, that a wall has a hole.
@@ -30,7 +36,7 @@ pub fn tell_breach(what: &str) {
     let _ = fs::write(beside(BREACH), what);
 }
 
-fn beside(name: &str) -> PathBuf {
+pub fn beside(name: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap_or_default();
     own.with_file_name(name)
 }
@@ -71,6 +77,11 @@ impl Berth {
     /// What the double could do and must not.
     pub fn breach(&self) -> Option<String> {
         fs::read_to_string(self.path().join(BREACH)).ok()
+    }
+
+    /// Whether a tool ran a program of the double's choice.
+    pub fn has_run(&self) -> bool {
+        self.path().join(RUN).exists()
     }
 
     /// How many hostile servers there were, and what they did in all.

@@ -74,7 +74,8 @@ fn files() -> BTreeMap<PathBuf, String> {
     }
     let mut whole = Cli::command();
     whole.build();
-    let shown = |of: &clap::Command| of.get_subcommands().filter(|command| !command.is_hide_set()).cloned().collect::<Vec<_>>();
+    let shown =
+        |of: &clap::Command| of.get_subcommands().filter(|command| !command.is_hide_set()).cloned().collect::<Vec<_>>();
     let nested = shown(&whole).into_iter().flat_map(|command| [vec![command.clone()], shown(&command)].concat());
     for command in nested.chain([whole.clone()]) {
         let page = clap_mangen::Man::new(command).source(concat!("quarterdeck ", env!("CARGO_PKG_VERSION")));
