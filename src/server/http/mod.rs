@@ -21,6 +21,7 @@ mod sessions;
 mod sweep;
 mod terminal;
 mod tokens;
+mod whole;
 mod worktree;
 pub(crate) mod ws;
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::answers::{Done, OneSession};
 use super::body::{JsonBody, SessionPath};
 use super::error::ApiError;
+use super::whole;
 use super::worktree::{ExistingBranch, inside, source};
 use crate::link::message::{Refusal, Request};
 use crate::model::id::{SessionId, SessionName};
@@ -43,7 +44,11 @@ pub struct CreateBody {
     #[cfg_attr(test, schemars(regex(pattern = "^[A-Za-z0-9-]{1,50}$")))]
     name: Option<String>,
     /// Program and arguments; left out: `--session-command`.
-    #[cfg_attr(test, schemars(length(min = 1), inner(regex(pattern = "^[^\\u0000]*$"))))]
+    #[cfg_attr(test, schemars(extend(
+        "minItems" = 1,
+        "prefixItems" = [{ "type": "string", "pattern": "^[^\\u0000]+$" }],
+        "items" = { "type": "string", "pattern": "^[^\\u0000]*$" }
+    )))]
     command: Option<Vec<String>>,
     /// Where it starts, from the workspace or the worktree.
     #[cfg_attr(test, schemars(regex(pattern = "^[^\\u0000]*$")))]
@@ -59,8 +64,10 @@ pub struct CreateBody {
     branch: Option<String>,
     existing_branch: Option<ExistingBranch>,
     #[cfg_attr(test, schemars(range(min = 1, max = 1000)))]
+    #[serde(default, deserialize_with = "whole::optional")]
     cols: Option<u32>,
     #[cfg_attr(test, schemars(range(min = 1, max = 1000)))]
+    #[serde(default, deserialize_with = "whole::optional")]
     rows: Option<u32>,
 }
 

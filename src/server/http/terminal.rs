@@ -10,6 +10,7 @@ use super::answers::Done;
 use super::body::{InputBody, JsonBody, SessionPath};
 use super::error::ApiError;
 use super::sessions::{Checked, capitalised, checked, find};
+use super::whole;
 use crate::link::message::{Request, Scope};
 use crate::model::id::SessionId;
 use crate::model::signal::Signal;
@@ -57,7 +58,11 @@ enum SignalName {
         )]
         String,
     ),
-    Number(#[cfg_attr(test, schemars(range(min = 1, max = 64)))] u8),
+    Number(
+        #[serde(deserialize_with = "whole::number")]
+        #[cfg_attr(test, schemars(range(min = 1, max = 64)))]
+        u8,
+    ),
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -75,8 +80,10 @@ enum ScopeName {
 #[serde(deny_unknown_fields)]
 pub struct ResizeBody {
     #[cfg_attr(test, schemars(range(min = 1, max = 1000)))]
+    #[serde(deserialize_with = "whole::number")]
     cols: u32,
     #[cfg_attr(test, schemars(range(min = 1, max = 1000)))]
+    #[serde(deserialize_with = "whole::number")]
     rows: u32,
 }
 

@@ -9,6 +9,7 @@ use super::answers::Done;
 use super::body::JsonBody;
 use super::error::ApiError;
 use super::sessions::find;
+use super::whole;
 use crate::logging::iso_time;
 use crate::model::id::{SessionId, SessionName};
 use crate::server::App;
@@ -28,6 +29,7 @@ pub struct TokenBody {
     session: Option<String>,
     /// How long it is good; left out: until it is revoked.
     #[cfg_attr(test, schemars(range(min = 1, max = TTL_MAX)))]
+    #[serde(default, deserialize_with = "whole::optional")]
     ttl_seconds: Option<u64>,
 }
 

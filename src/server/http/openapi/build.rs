@@ -14,6 +14,7 @@ pub struct Operation {
     is_open: bool,
     query: Option<Schema>,
     body: Option<(&'static str, Value)>,
+    needs_body: bool,
     answers: BTreeMap<u16, Value>,
     errors: BTreeMap<u16, Vec<&'static str>>,
 }
@@ -69,6 +70,7 @@ impl Document {
             is_open: false,
             query: None,
             body: None,
+            needs_body: false,
             answers: BTreeMap::new(),
             errors,
         });
@@ -141,7 +143,10 @@ impl Described<'_> {
 
     /// Takes a JSON body.
     pub fn json<T: JsonSchema>(mut self) -> Self {
+        let whole = self.document.schemas.root_schema_for::<T>();
         let schema = self.document.schemas.subschema_for::<T>();
+        // No body counts as an object without fields.
+        self.operation().needs_body = whole.get("required").is_some();
         self.operation().body = Some(("application/json", json!(schema)));
         self.takes_body()
     }
@@ -203,7 +208,8 @@ impl Operation {
             operation["parameters"] = parameters.into();
         }
         if let Some((kind, schema)) = &self.body {
-            operation["requestBody"] = json!({ "required": true, "content": { *kind: { "schema": schema } } });
+            operation["requestBody"] =
+                json!({ "required": self.needs_body, "content": { *kind: { "schema": schema } } });
         }
         let mut answers: Map<String, Value> =
             self.answers.iter().map(|(status, answer)| (status.to_string(), answer.clone())).collect();
@@ -240,6 +246,11 @@ impl Operation {
             // What is not there is not null either.
             if let Some(kinds) = schema["type"].as_array() {
                 schema["type"] = kinds[0].clone();
+            }
+            match schema["format"].as_str() {
+                Some("uint32") => schema["maximum"] = u32::MAX.into(),
+                Some("uint64") => schema["maximum"] = u64::MAX.into(),
+                _ => {}
             }
             parameters.push(json!({ "name": name, "in": "query", "schema": schema }));
         }
