@@ -156,6 +156,7 @@ fn a_session_token_knows_of_its_own_session_alone() {
     holder.remove(&own);
     let error = api.get("/api/sessions").error(403, "FORBIDDEN");
     assert!(error["message"].as_str().is_some_and(|text| text.contains("deleted")), "{error}");
+    quarterdeck.api().post("/api/login", &json!({ "token": token })).error(403, "FORBIDDEN");
 }
 
 #[test]

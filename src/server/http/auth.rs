@@ -13,7 +13,7 @@ use super::{host, rights};
 use crate::model::address::Origin;
 use crate::server::App;
 use crate::server::auth::Wrong;
-use crate::server::auth::rights::{Grant, Right, Who};
+use crate::server::auth::rights::{Grant, Right};
 
 /// What a request shows of itself.
 #[derive(Debug)]
@@ -123,14 +123,20 @@ async fn admit(app: &App, mut request: Request) -> Result<(Request, Option<Grant
     if !grant.may(right) {
         return Err(ApiError::forbidden(&grant));
     }
-    if let Some(own) = grant.session {
-        if app.registry.now().get(own).is_none() {
-            return Err(ApiError::session_of_token_gone());
-        }
+    check_session(app, &grant)?;
+    if grant.session.is_some() {
         request = only_session_of(app, &grant, request).await?;
     }
     request.extensions_mut().insert(grant.clone());
     Ok((request, Some(grant)))
+}
+
+/// The session that a token is for has to be there still.
+pub fn check_session(app: &App, grant: &Grant) -> Result<(), ApiError> {
+    match grant.session {
+        Some(own) if app.registry.now().get(own).is_none() => Err(ApiError::session_of_token_gone()),
+        _ => Ok(()),
+    }
 }
 
 fn right_of(request: &Request) -> Right {
@@ -161,13 +167,5 @@ impl<S: Send + Sync> FromRequestParts<S> for Grant {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         parts.extensions.get::<Self>().cloned().ok_or_else(ApiError::not_logged_in)
-    }
-}
-
-impl Grant {
-    /// Whether a browser's log-in form is of use to it.
-    #[must_use]
-    pub fn is_login(&self) -> bool {
-        matches!(self.who, Who::Holder | Who::Guest(_))
     }
 }

@@ -6,6 +6,7 @@
 //! and are still not on the list. docs/decisions/0017 has the whole argument.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri, header};
@@ -14,6 +15,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::auth::origin_of_login;
 use super::error::ApiError;
+use crate::logging::unix_millis;
 use crate::model::address::{Host, HostName, Origin, Scheme};
 use crate::model::settings::DoorSettings;
 use crate::server::App;
@@ -23,6 +25,9 @@ const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
 /// Routes that reveal nothing, which a kubelet asks for by the pod's address.
 const PROBES: [&str; 2] = ["/health", "/ready"];
+
+/// Between two log lines about refused pages, in milliseconds.
+const TELL_PAUSE: u64 = 10_000;
 
 /// Passes on what was sent to a name of ours, by a page that may.
 pub async fn check(State(app): State<App>, request: Request, next: Next) -> Response {
@@ -94,8 +99,21 @@ fn page(app: &App, headers: &HeaderMap, host: &Host, value: &HeaderValue) -> Res
     if origin.is_some() && is_own_page(host, origin.as_ref()) && origin_of_login(app, headers) == origin {
         return Ok(());
     }
-    tracing::warn!(origin = shown, host = %host, "A page was refused: its origin is not allowed");
+    tell_of_refusal(&shown, host);
     Err(ApiError::origin_not_allowed(&shown, &shown))
+}
+
+/// Somebody may look for the reason in the log. A page can be refused a thousand
+/// times a second; one line in ten seconds will do.
+fn tell_of_refusal(origin: &str, host: &Host) {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let now = unix_millis();
+    let last = LAST.load(Ordering::Relaxed);
+    if now.abs_diff(last) >= TELL_PAUSE
+        && LAST.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    {
+        tracing::warn!(origin, host = %host, "A page was refused: its origin is not allowed");
+    }
 }
 
 fn may_speak(doors: &DoorSettings, host: &Host, origin: &Origin, headers: &HeaderMap) -> bool {

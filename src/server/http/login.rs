@@ -11,7 +11,7 @@ use axum::response::{AppendHeaders, IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use super::answers::Done;
-use super::auth::{Shown, address_of, check_token, cookie_name, shown};
+use super::auth::{Shown, address_of, check_session, check_token, cookie_name, shown};
 use super::body::JsonBody;
 use super::error::ApiError;
 use crate::logging::iso_time;
@@ -49,7 +49,9 @@ pub async fn state(State(app): State<App>, headers: HeaderMap) -> Json<LoginView
     let is_required = app.auth.is_on();
     let grant = match shown(&app, &headers) {
         _ if !is_required => Some(Grant::ANYBODY),
-        Shown::Cookie(value) => app.auth.cookie(value).ok().map(|(grant, _)| grant),
+        Shown::Cookie(value) => {
+            app.auth.cookie(value).ok().map(|(grant, _)| grant).filter(|grant| check_session(&app, grant).is_ok())
+        }
         // Tokens are looked at where wrong ones are slowed.
         Shown::Token(_) | Shown::Nothing => None,
     };
@@ -64,6 +66,7 @@ pub async fn login(State(app): State<App>, request: Request) -> Result<Response,
         return Ok(Json(view(false, Some(&Grant::ANYBODY))).into_response());
     }
     let grant = check_token(&app, address, &token).await?;
+    check_session(&app, &grant)?;
     let origin = headers.get(header::ORIGIN).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
     let secure = is_secure(origin.as_ref());
     let Some(cookie) = app.auth.new_cookie(&grant, origin) else {

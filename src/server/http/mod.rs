@@ -115,6 +115,8 @@ async fn count_refusals(State(app): State<App>, request: Request, next: Next) ->
 
 /// What a browser is told about every answer.
 async fn security_headers(request: Request, next: Next) -> Response {
+    // Styles may stand in the page: the terminals make style elements and
+    // attributes of their own, for colours and the size of a cell.
     const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
         img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; \
         form-action 'none'; frame-ancestors 'none'";
