@@ -16,6 +16,7 @@ use crate::model::settings::{
 };
 use crate::model::signal::Signal;
 use crate::ring::layout::Capacity;
+use crate::users::{Files, LoneUserName, UserName};
 
 /// Where the Unix socket goes if that place can be written.
 const DEFAULT_SOCKET: &str = "/run/quarterdeck/api.sock";
@@ -52,6 +53,10 @@ pub struct Config {
     pub resume_command: Option<Vec<String>>,
     /// What one session may use.
     pub session_limits: SessionLimits,
+    /// Who sessions run as, if not as init.
+    pub session_user: Option<UserName>,
+    /// Who the API server runs as, if told.
+    pub server_user: Option<UserName>,
     /// What the server gets to know.
     pub settings: Settings,
 }
@@ -197,12 +202,14 @@ impl Config {
                 pids: args.session_pids_max,
             },
 
+            session_user: args.session_user.clone(),
+            server_user: args.server_user.map(|LoneUserName(name)| name),
             standing: standing(&args.main),
             warn_on_reap: args.main.warn_on_reap,
             main: if args.main.command.is_empty() { None } else { Some(main_settings(args.main)) },
             settings: Settings {
                 max_sessions: args.max_sessions,
-                session_command: session_command(args.session_command),
+                session_command: session_command(args.session_command, args.session_user.as_ref()),
                 workspace: workspace(args.workspace.as_deref())?,
                 stuck_after_ms: u64::try_from(args.stuck_after.as_millis()).ok().filter(|ms| *ms > 0),
                 state_dir,
@@ -292,14 +299,16 @@ pub fn client_sockets(given: Option<&Path>) -> Vec<PathBuf> {
     socket_candidates(given, state_dir.as_deref())
 }
 
-fn session_command(given: Option<CommandLine>) -> Vec<String> {
+fn session_command(given: Option<CommandLine>, user: Option<&UserName>) -> Vec<String> {
     if let Some(CommandLine(words)) = given {
         return words;
     }
     if on_path("claude") {
         return vec!["claude".into()];
     }
-    let shell = std::env::var("SHELL").ok().filter(|s| is_executable(Path::new(s)));
+    // A user that is not there is init's to tell.
+    let shell_of_user = user.and_then(|name| Files::read(Path::new("/")).find(name).ok()).map(|user| user.shell);
+    let shell = shell_of_user.or_else(|| std::env::var("SHELL").ok()).filter(|s| is_executable(Path::new(s)));
     vec![shell.unwrap_or_else(|| "/bin/sh".into())]
 }
 

@@ -21,3 +21,5 @@ pub mod ring;
 pub mod server;
 #[allow(unsafe_code)]
 pub mod sys;
+pub mod users;
+pub mod workspace;

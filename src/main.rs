@@ -8,7 +8,7 @@ use quarterdeck::cli::{self, Cli, Command, Parsed};
 use quarterdeck::config::InitConfig;
 use quarterdeck::exit::Exit;
 use quarterdeck::sys::arguments;
-use quarterdeck::{client, dropin, init, logging, server};
+use quarterdeck::{client, dropin, init, logging, server, workspace};
 
 fn main() -> ExitCode {
     let words: Vec<OsString> = std::env::args_os().collect();
@@ -54,6 +54,7 @@ fn run(cli: Cli) -> Exit {
             Exit::Success
         }
         Command::Server => server::run(),
+        Command::Workspace { act } => workspace::run(&act),
     }
 }
 

@@ -67,6 +67,14 @@ impl Places {
     }
 }
 
+/// Where control groups are mounted, under the file system root `root`.
+#[must_use]
+pub fn mount_points(root: &Path) -> Vec<PathBuf> {
+    let mounts = fs::read_to_string(root.join("proc/self/mountinfo")).unwrap_or_default();
+    let points = mounts.lines().filter_map(Mount::parse).map(|mount| root.join(mount.point.trim_start_matches('/')));
+    points.collect()
+}
+
 /// The container's group in the unified hierarchy, whatever controllers it
 /// has: this process is in it or in its [`LEAF`].
 #[must_use]

@@ -16,8 +16,8 @@ use crate::model::forwarding::Rewrite;
 use crate::model::percent::Percent;
 use crate::model::secret::{Secret, SecretError};
 use crate::model::settings::{LogFormat, LogLevel};
-
 use crate::model::signal::Signal;
+use crate::users::{LoneUserName, UserName};
 
 /// Flags of `init`; each is also QUARTERDECK_<FLAG> in the environment.
 #[derive(Debug, Args)]
@@ -65,6 +65,12 @@ pub struct InitArgs {
     /// Runs when a session of the session command is resumed [default: claude with --continue; others as they are]
     #[arg(long, env = "QUARTERDECK_RESUME_COMMAND", value_name = "COMMAND")]
     pub resume_command: Option<CommandLine>,
+    /// User of sessions, with its groups, HOME and SHELL, by name or number [default: the user of init]
+    #[arg(long, env = "QUARTERDECK_SESSION_USER", value_name = "USER[:GROUP]")]
+    pub session_user: Option<UserName>,
+    /// User of the API server, by name or number [default: quarterdeck if there is one, else 64321; as an ordinary user, that one]
+    #[arg(long, env = "QUARTERDECK_SERVER_USER", value_name = "USER")]
+    pub server_user: Option<LoneUserName>,
     /// Where sessions start [default: /workspace if present, else the working directory]
     #[arg(long, env = "QUARTERDECK_WORKSPACE", value_name = "DIR")]
     pub workspace: Option<PathBuf>,

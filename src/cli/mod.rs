@@ -14,6 +14,8 @@ use client::ClientCommand;
 use completions::CompletionsArgs;
 use init::InitArgs;
 
+use crate::workspace::Act;
+
 /// The init for containers that run agents.
 #[derive(Debug, Parser)]
 #[command(name = "quarterdeck", version, about, disable_help_subcommand = true)]
@@ -36,6 +38,13 @@ pub enum Command {
     /// Internal: the API server that init starts
     #[command(hide = true)]
     Server,
+    /// Internal: looks at the workspace for the API server, with a session's rights
+    #[command(hide = true)]
+    Workspace {
+        /// What is to be done.
+        #[command(subcommand)]
+        act: Act,
+    },
 }
 
 /// What parsing the command line gave.

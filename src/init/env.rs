@@ -6,11 +6,12 @@ use std::ffi::{CString, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
+use super::session::Ground;
 use crate::model::attention::{NOTIFY_SOCKET, NOTIFY_TOKEN};
 use crate::model::session::Record;
 use crate::model::spec::PATH_MAX;
-use crate::sys::service::DescriptorLimit;
 use crate::sys::spawn::{Marks, Program};
+use crate::users::Person;
 
 /// Marks every process of a session, as far as it keeps its environment.
 pub const MARKER: &str = "QUARTERDECK_SESSION_ID";
@@ -26,14 +27,11 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 ///
 /// # Errors
 /// A text with a NUL byte, which [`SessionSpec::check`] refuses before.
-pub fn program(
-    command: &[String],
-    record: &Record,
-    notify_socket: Option<&Path>,
-    limit: DescriptorLimit,
-) -> Result<Program, std::ffi::NulError> {
+pub fn program(command: &[String], record: &Record, ground: &Ground) -> Result<Program, std::ffi::NulError> {
     let spec = &record.spec;
-    let variables = variables(std::env::vars_os(), record, notify_socket);
+    let user = ground.separation.sessions.as_ref();
+    let login = user.map(|user| &user.person);
+    let variables = variables(std::env::vars_os(), record, login, ground.notify_socket.as_deref());
     let path = variables.get(b"PATH".as_slice()).cloned().unwrap_or_default();
     let envp = variables.into_iter().map(|(name, value)| CString::new([name, value].join(&b'=')));
     Ok(Program {
@@ -41,8 +39,9 @@ pub fn program(
         argv: command.iter().map(|word| CString::new(word.as_str())).collect::<Result<_, _>>()?,
         envp: envp.collect::<Result<_, _>>()?,
         cwd: Some(CString::new(spec.cwd.as_str())?),
-        limit,
+        limit: ground.limit,
         marks: Marks::default(),
+        user: user.and_then(|user| user.identity.clone()),
     })
 }
 
@@ -51,8 +50,9 @@ pub fn program(
 ///
 /// # Errors
 /// A text with a NUL byte.
-pub(super) fn tool(argv: &[String], cwd: &str, limit: DescriptorLimit) -> Result<Program, std::ffi::NulError> {
-    let mut variables = inherited(std::env::vars_os());
+pub(super) fn tool(argv: &[String], cwd: &str, ground: &Ground) -> Result<Program, std::ffi::NulError> {
+    let user = ground.separation.sessions.as_ref();
+    let mut variables = inherited(std::env::vars_os(), user.map(|user| &user.person));
     // Whatever was set for a git that ran init is not about this repository.
     variables.retain(|name, _| !name.starts_with(b"GIT_") && name != b"LANGUAGE");
     for (name, value) in [("LC_ALL", "C"), ("TERM", "dumb"), ("GIT_TERMINAL_PROMPT", "0"), ("PWD", cwd)] {
@@ -65,8 +65,9 @@ pub(super) fn tool(argv: &[String], cwd: &str, limit: DescriptorLimit) -> Result
         argv: argv.iter().map(|word| CString::new(word.as_str())).collect::<Result<_, _>>()?,
         envp: envp.collect::<Result<_, _>>()?,
         cwd: Some(CString::new(cwd)?),
-        limit,
+        limit: ground.limit,
         marks: Marks::default(),
+        user: user.and_then(|user| user.identity.clone()),
     })
 }
 
@@ -78,10 +79,11 @@ type Variables = BTreeMap<Vec<u8>, Vec<u8>>;
 fn variables(
     own: impl Iterator<Item = (OsString, OsString)>,
     record: &Record,
+    login: Option<&Person>,
     notify_socket: Option<&Path>,
 ) -> Variables {
     let spec = &record.spec;
-    let mut all = inherited(own);
+    let mut all = inherited(own, login);
     for (name, value) in [("TERM", "xterm-256color"), ("COLORTERM", "truecolor"), ("PWD", spec.cwd.as_str())] {
         all.insert(name.into(), value.into());
     }
@@ -97,14 +99,19 @@ fn variables(
     all
 }
 
-/// The container's own variables, completed.
-fn inherited(own: impl Iterator<Item = (OsString, OsString)>) -> Variables {
+/// The container's own variables, completed; those of a login are the user's.
+fn inherited(own: impl Iterator<Item = (OsString, OsString)>, login: Option<&Person>) -> Variables {
     let mut all: Variables = own
         .map(|(name, value)| (name.into_vec(), value.into_vec()))
         .filter(|(name, _)| !name.starts_with(PRIVATE_PREFIX))
         .collect();
     for (name, value) in [("PATH", DEFAULT_PATH), ("HOME", "/root"), ("LANG", "C.UTF-8")] {
         all.entry(name.into()).or_insert_with(|| value.into());
+    }
+    if let Some(Person { name, home, shell, .. }) = login {
+        for (variable, value) in [("HOME", home), ("SHELL", shell), ("USER", name), ("LOGNAME", name)] {
+            all.insert(variable.into(), value.clone().into());
+        }
     }
     all
 }
@@ -134,6 +141,10 @@ mod tests {
     use crate::model::spec::{SessionSpec, TerminalSize};
 
     fn made(own: &[(&str, &str)], env: &[(&str, &str)]) -> Variables {
+        made_for(None, own, env)
+    }
+
+    fn made_for(login: Option<&Person>, own: &[(&str, &str)], env: &[(&str, &str)]) -> Variables {
         let own: Vec<(OsString, OsString)> = own.iter().map(|(n, v)| (n.into(), v.into())).collect();
         let env = env.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
         let spec = SessionSpec { command: vec!["x".into()], cwd: "/w".into(), env, is_session_command: false };
@@ -153,7 +164,18 @@ mod tests {
                 attention: Attention::default(),
             },
         };
-        variables(own.into_iter(), &record, Some(Path::new("/run/notify.sock")))
+        variables(own.into_iter(), &record, login, Some(Path::new("/run/notify.sock")))
+    }
+
+    #[test]
+    fn a_user_finds_its_own_login_in_the_environment() {
+        let person = Person { home: "/home/a".into(), shell: "/bin/zsh".into(), ..crate::users::nameless(7, 7) };
+        let own = [("HOME", "/root"), ("SHELL", "/bin/sh"), ("USER", "root"), ("KEPT", "1")];
+        let all = made_for(Some(&person), &own, &[("SHELL", "/bin/asked")]);
+        let expected = [("HOME", "/home/a"), ("USER", "7"), ("LOGNAME", "7"), ("KEPT", "1"), ("SHELL", "/bin/asked")];
+        for (name, expected) in expected {
+            assert_eq!(value(&all, name).as_deref(), Some(expected), "{name}");
+        }
     }
 
     fn value(all: &Variables, name: &str) -> Option<String> {

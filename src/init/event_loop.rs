@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::directories::Directories;
 use super::inspection::Inspector;
 use super::lifecycle::{Input, Phase};
 use super::listeners::Listeners;
@@ -13,6 +14,7 @@ use super::main_command::{MainCommand, Order};
 use super::oom_kills::KillCount;
 use super::people::tag_of;
 use super::reaped::{REAPED_A_TURN, Reaped};
+use super::separation::Separation;
 use super::server_child::ServerChild;
 use super::server_process::FromServer;
 use super::session::Ground;
@@ -23,14 +25,14 @@ use super::token::Token;
 use super::tools::Tools;
 use crate::config::Config;
 use crate::exit::Exit;
-use crate::link::message::{ToInit, ToServer, VERSION};
+use crate::link::message::{HeldDirectories, ToInit, ToServer, VERSION};
 use crate::logging::unix_millis;
 use crate::model::id::SessionId;
 use crate::model::signal::Signal;
 use crate::sys::poll::{self, PollFd, PollFlags};
 use crate::sys::signals::{Meaning, Signals};
 use crate::sys::tag::Tag;
-use crate::sys::{eventfd, pages, spawn};
+use crate::sys::{eventfd, pages, rights, spawn};
 
 /// Messages taken from the server in one turn, and how long that may take: some
 /// start a process.
@@ -66,6 +68,9 @@ pub struct Init {
     listeners: Listeners,
     /// What clients must show.
     token: Token,
+    directories: Directories,
+    /// Whether the present server can't use the state directory.
+    has_state_trouble: bool,
     /// Rung by the server when it made room in a ring.
     nudge: OwnedFd,
     pub(super) inspector: Inspector,
@@ -99,9 +104,18 @@ impl Init {
     /// # Errors
     /// No descriptor left, no process for the main command, or /proc does not
     /// tell which program this is.
-    pub fn new(mut config: Config, signals: Signals, listeners: Listeners, token: Token) -> Result<Self, String> {
+    pub fn new(
+        mut config: Config,
+        signals: Signals,
+        listeners: Listeners,
+        token: Token,
+        directories: Directories,
+        separation: Separation,
+    ) -> Result<Self, String> {
         let now = Instant::now();
-        let ground = Ground::prepare(config.session_limits, listeners.notify.as_ref().map(|(_, path)| path.clone()));
+        let notify_socket = listeners.notify.as_ref().map(|(_, path)| path.clone());
+        let ground = Ground::prepare(config.session_limits, notify_socket, separation);
+        rights::forbid_inspection().map_err(|e| format!("init cannot be kept from being inspected: {e}"))?;
         let start = |main| MainCommand::start(Order::as_started(main), ground.limit, ground.oom_score);
         let main =
             config.main.take().map(start).transpose().map_err(|failure| format!("the main command: {failure}"))?;
@@ -122,6 +136,8 @@ impl Init {
             signals,
             listeners,
             token,
+            directories,
+            has_state_trouble: false,
             nudge: eventfd::create().map_err(|e| format!("an eventfd: {e}"))?,
             has_more_ended: false,
         })
@@ -350,6 +366,12 @@ impl Init {
                         tracing::info!(restarts = self.server.restarts(), "API server ready");
                     }
                 }
+                FromServer::Message(ToInit::StateTrouble) => {
+                    self.has_state_trouble = true;
+                    if !self.shutdown.has_begun() && self.directories.look_again(Instant::now()) {
+                        return self.server.replace("its directory is another one now");
+                    }
+                }
                 FromServer::Message(ToInit::Pong) => self.server.take_pong(),
                 FromServer::Message(ToInit::OomKills(kills)) => {
                     if let Some(count) = &mut self.oom_kills {
@@ -431,12 +453,18 @@ impl Init {
 
     /// Tells a new server everything there is to know.
     fn greet(&mut self) {
+        let [state, log] = self.directories.fds();
         let hello = ToServer::Hello {
             version: VERSION,
             restarts: self.server.restarts(),
             unix: self.listeners.unix_sockets(),
             is_restored: self.is_restored,
             token: self.token.now().cloned(),
+            directories: HeldDirectories {
+                state: state.is_some(),
+                log: log.is_some(),
+                had_trouble: std::mem::take(&mut self.has_state_trouble),
+            },
             settings: Box::new(self.config.settings.clone()),
         };
         // The server can't be without its descriptors; it is started again.
@@ -447,6 +475,7 @@ impl Init {
         let mut fds = vec![self.nudge.as_fd(), alarm.as_fd(), self.listeners.tcp.as_fd()];
         let unix = [&self.listeners.unix, &self.listeners.notify].into_iter().flatten();
         fds.extend(unix.map(|(fd, _)| fd.as_fd()));
+        fds.extend([state, log].into_iter().flatten());
         self.server.greet(&hello, &fds);
         for session in self.table.iter() {
             self.server.greet(&ToServer::Session(Box::new(session.record.clone())), &session.fds());

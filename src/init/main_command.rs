@@ -181,6 +181,8 @@ fn program(order: Order, limit: DescriptorLimit) -> Result<Program, NulError> {
         cwd: None,
         limit,
         marks: Marks::default(),
+        // It is what the container is for, and stands in for init.
+        user: None,
     })
 }
 

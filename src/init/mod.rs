@@ -8,6 +8,7 @@ mod acts;
 pub mod alone;
 mod cgroup;
 mod delegation;
+mod directories;
 mod drain;
 mod ending;
 pub mod env;
@@ -24,6 +25,7 @@ mod people;
 mod reaped;
 mod requests;
 mod scan;
+mod separation;
 mod server_child;
 mod server_process;
 mod session;
@@ -33,6 +35,8 @@ mod table;
 mod token;
 mod tools;
 mod voice;
+
+use std::time::Instant;
 
 use alone::{Alone, Habits};
 use main_command::{MainCommand, Order};
@@ -84,8 +88,11 @@ fn start(mut config: Config) -> Result<event_loop::Init, String> {
     // ours ends us and a person at a terminal can stop us.
     let signals = watch(if config.main.is_some() { SignalSet::ALL } else { SignalSet::NO_FAULT_NO_STOP })?;
     take_standing(config.standing)?;
+    let separation = separation::Separation::decide(&config)?;
     let listeners = listeners::Listeners::open(&config)?;
     let token = token::Token::take(config.token.clone())?;
+    let (state, log) = (config.settings.state_dir.as_deref(), config.settings.log.dir.as_deref());
+    let directories = directories::Directories::prepare(state, log, separation.server.clone(), Instant::now());
     if token.now().is_none() {
         tracing::warn!(
             address = %listeners.address,
@@ -95,7 +102,8 @@ fn start(mut config: Config) -> Result<event_loop::Init, String> {
     config.settings.doors.listen = listeners.address;
     tracing::info!(address = %listeners.address, "Listening");
     token.announce(listeners.address);
-    let init = event_loop::Init::new(config, signals, listeners, token).map_err(|e| format!("cannot start: {e}"))?;
+    let init = event_loop::Init::new(config, signals, listeners, token, directories, separation)
+        .map_err(|e| format!("cannot start: {e}"))?;
     // Not before the main command has started: it would lose a negative nice
     // value by it.
     sched::prefer_short_slices();

@@ -7,6 +7,7 @@
 //! until its successor has shown that it speaks the same language.
 
 use std::collections::VecDeque;
+use std::ffi::{CString, NulError};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -15,7 +16,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::members::{is_dead, read_stat};
-use super::server_process::{FromServer, Loss, ServerProcess};
+use super::server_process::{self, FromServer, Loss, ServerProcess};
 use super::session::Ground;
 use crate::link::codec::MESSAGE_MAX;
 use crate::link::message::{LIFE_SIGN, ToServer, VERSION};
@@ -113,6 +114,14 @@ impl ServerChild {
             down_since: None,
             buffer: vec![0; MESSAGE_MAX],
         })
+    }
+
+    /// The paths by which the server's program is executed.
+    ///
+    /// # Errors
+    /// A path with a NUL byte, which no kernel gives out.
+    pub fn candidates(&self) -> Result<Vec<CString>, NulError> {
+        server_process::candidates(&self.binary, &self.path)
     }
 
     /// The process id, while it is not reaped.

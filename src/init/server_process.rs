@@ -14,6 +14,7 @@ use crate::link::codec;
 use crate::link::message::{ToInit, ToServer};
 use crate::model::id::SessionId;
 use crate::model::signal::Signal;
+use crate::sys::log_fd::LogFd;
 use crate::sys::process::{self, Pid};
 use crate::sys::spawn::Marks;
 use crate::sys::tag::Tag;
@@ -71,7 +72,11 @@ impl ServerProcess {
         let (ours, theirs) = seqpacket::pair().map_err(|e| format!("no link: {e}"))?;
         let tag = tag_of(SessionId::random());
         let program = program(binary, path, ground, tag).map_err(|e| format!("no program: {e}"))?;
-        let child = spawn::spawn(&program, spawn::Stdio::Service(theirs.as_fd()))
+        // Another user may not open standard error anew, so as to never wait for
+        // its reader.
+        let log = LogFd::open();
+        let stdio = spawn::Stdio::Service(theirs.as_fd(), log.as_ref().map(AsFd::as_fd));
+        let child = spawn::spawn(&program, stdio)
             .map_err(|f| format!("{}: {}", f.stage, io::Error::from_raw_os_error(f.errno)))?;
         Ok(Self {
             pid: child.pid,
@@ -211,18 +216,23 @@ fn loss(error: &io::Error) -> Loss {
     }
 }
 
-fn program(binary: &OwnedFd, path: &Path, ground: &Ground, tag: Tag) -> Result<spawn::Program, std::ffi::NulError> {
+/// The file that is held open first, then what lies at the path.
+pub fn candidates(binary: &OwnedFd, path: &Path) -> Result<Vec<CString>, std::ffi::NulError> {
     let held = CString::new(format!("/proc/self/fd/{}", binary.as_raw_fd()))?;
-    let path = CString::new(path.as_os_str().as_bytes())?;
+    Ok(vec![held, CString::new(path.as_os_str().as_bytes())?])
+}
+
+fn program(binary: &OwnedFd, path: &Path, ground: &Ground, tag: Tag) -> Result<spawn::Program, std::ffi::NulError> {
     // The server gets the token over the link.
     let public = std::env::vars_os().filter(|(name, _)| !name.as_bytes().starts_with(b"QUARTERDECK_TOKEN"));
     let envp = public.map(|(name, value)| CString::new([name.as_bytes(), value.as_bytes()].join(&b'=')));
     Ok(spawn::Program {
-        candidates: vec![held, path],
+        candidates: candidates(binary, path)?,
         argv: vec![c"quarterdeck".into(), c"server".into()],
         envp: envp.collect::<Result<_, _>>()?,
         cwd: None,
         limit: ground.limit,
         marks: Marks { tag: Some(tag), oom_score: ground.server_oom_score(), ..Marks::default() },
+        user: ground.separation.server.clone(),
     })
 }

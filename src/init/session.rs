@@ -11,6 +11,7 @@ use super::lifecycle::{Machine, Phase, Terminal};
 use super::members::SessionKey;
 use super::oom_kills::KillCount;
 use super::people::tag_of;
+use super::separation::Separation;
 use crate::config::SessionLimits;
 use crate::model::attention::{Attention, Ticket};
 use crate::model::id::{SessionId, SessionName};
@@ -20,7 +21,7 @@ use crate::model::spec::{SessionSpec, SpawnFailure, SpawnStage, TerminalSize};
 use crate::model::worktree::Worktree;
 use crate::ring::layout::Capacity;
 use crate::ring::writer::{Filled, RingWriter};
-use crate::sys::oom::OomScore;
+use crate::sys::oom::{self, OomScore};
 use crate::sys::process::{self, Pid};
 use crate::sys::service::{DescriptorLimit, raise_descriptor_limit};
 use crate::sys::spawn::Marks;
@@ -65,14 +66,17 @@ pub struct Ground {
     pub cgroups: Option<Cgroups>,
     /// The socket at which sessions can say what they need.
     pub notify_socket: Option<PathBuf>,
+    /// Who runs as whom.
+    pub separation: Separation,
 }
 
 impl Ground {
     /// Looks around, and places init itself: its descriptors are many, and as
     /// the container's PID 1 it is to be killed for memory last of all.
     #[must_use]
-    pub fn prepare(limits: SessionLimits, notify_socket: Option<PathBuf>) -> Self {
+    pub fn prepare(limits: SessionLimits, notify_socket: Option<PathBuf>, separation: Separation) -> Self {
         let oom_score = OomScore::own().ok();
+        oom::keep_own_file();
         if process::own_pid().raw() == 1 {
             // Needs CAP_SYS_RESOURCE, which few containers have.
             let _ = OomScore::NEVER.wear();
@@ -82,7 +86,7 @@ impl Ground {
         if let Some(reason) = shortcoming.filter(|_| limits != SessionLimits::default()) {
             warn_of_no_limits(&reason);
         }
-        Self { limit: raise_descriptor_limit(), oom_score, cgroups: cgroups.ok(), notify_socket }
+        Self { limit: raise_descriptor_limit(), oom_score, cgroups: cgroups.ok(), notify_socket, separation }
     }
 
     /// The API server's place: just before init where init could leave its
@@ -227,8 +231,8 @@ impl Session {
     pub fn launch(&mut self, command: &[String], ground: &Ground) -> Result<(), SpawnFailure> {
         let failed = |stage, errno: Option<i32>| SpawnFailure { stage, errno: errno.unwrap_or(libc::EIO) };
         let id = self.record.id;
-        let mut program = env::program(command, &self.record, ground.notify_socket.as_deref(), ground.limit)
-            .map_err(|_| failed(SpawnStage::Exec, Some(libc::EINVAL)))?;
+        let mut program =
+            env::program(command, &self.record, ground).map_err(|_| failed(SpawnStage::Exec, Some(libc::EINVAL)))?;
         let cgroup = ground.cgroups.as_ref().and_then(|cgroups| cgroups.create(id).ok());
         program.marks = Marks {
             tag: Some(tag_of(id)),
@@ -237,6 +241,10 @@ impl Session {
         };
         let size = self.record.state.size;
         let pty = pty::open(size.cols(), size.rows()).map_err(|e| failed(SpawnStage::Pty, e.raw_os_error()))?;
+        if let (Some(user), Some(sessions)) = (&program.user, &ground.separation.sessions) {
+            let given = pty::give(&pty.slave, user, sessions.terminal_group);
+            given.map_err(|e| failed(SpawnStage::Pty, e.raw_os_error()))?;
+        }
         let child = spawn::spawn(&program, spawn::Stdio::Terminal(pty.slave.as_fd()))?;
         self.machine = Machine::forked();
         self.cgroup = cgroup;

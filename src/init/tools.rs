@@ -1,4 +1,5 @@
-//! Short programs that run for the server, which never forks: git.
+//! Short programs that run for the server, which never forks: git, and
+//! `quarterdeck workspace`.
 //!
 //! A tool runs with a session's rights and without a terminal. It belongs to
 //! no session, so no sweep ends it; the shutdown does, as it ends everybody. What
@@ -24,6 +25,7 @@ use crate::sys::pipe;
 use crate::sys::process::{self, Pid};
 use crate::sys::spawn::{self, Marks, Outcome, Stdio};
 use crate::sys::tag::Tag;
+use crate::workspace::is_permitted as is_workspace;
 
 /// Tools that run at the same time.
 const AT_ONCE: usize = 8;
@@ -102,8 +104,8 @@ impl Tools {
     }
 
     fn take(&mut self, order: Order) -> Result<(), Refusal> {
-        if !is_permitted(&order.argv) {
-            return Err(Refusal::Invalid("no such command of git may be run".into()));
+        if !is_workspace(&order.argv) && !is_permitted(&order.argv) {
+            return Err(Refusal::Invalid("no such command of git or about the workspace may be run".into()));
         }
         check_directory(&order.cwd).map_err(|e| Refusal::Invalid(e.to_string()))?;
         if self.waiting.len() >= WAITING_MAX {
@@ -163,8 +165,12 @@ impl Init {
             let errno = e.raw_os_error().unwrap_or(libc::EMFILE);
             Refusal::SpawnFailed(SpawnFailure { stage: SpawnStage::Resources, errno })
         };
-        let mut program = env::tool(&order.argv, &order.cwd, self.ground.limit)
-            .map_err(|_| Refusal::Invalid("the tool's arguments contain a NUL byte".into()))?;
+        let nul = |_| Refusal::Invalid("the tool's arguments contain a NUL byte".into());
+        let mut program = env::tool(&order.argv, &order.cwd, &self.ground).map_err(nul)?;
+        if is_workspace(&order.argv) {
+            // The server's own version of it, whatever lies on PATH.
+            program.candidates = self.server.candidates().map_err(nul)?;
+        }
         let tag = tag_of(SessionId::random());
         program.marks = Marks {
             tag: Some(tag),
@@ -237,7 +243,16 @@ mod tests {
     #[test]
     fn only_git_is_run_and_only_in_a_place_that_is_told() {
         let mut tools = Tools::new();
-        for argv in [vec![], vec![""], vec!["sh", "-c", "git"], vec!["/usr/bin/git"], vec!["git "], vec!["./git"]] {
+        for argv in [
+            vec![],
+            vec![""],
+            vec!["sh", "-c", "git"],
+            vec!["/usr/bin/git"],
+            vec!["git "],
+            vec!["./git"],
+            vec!["quarterdeck"],
+            vec!["quarterdeck", "init"],
+        ] {
             let argv = argv.into_iter().map(String::from).collect();
             assert!(matches!(tools.take(Order { argv, ..order(1) }), Err(Refusal::Invalid(_))));
         }

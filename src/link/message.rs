@@ -15,7 +15,7 @@ use crate::model::sweep::{Cleaned, SweepReport, Totals};
 use crate::model::worktree::Worktree;
 
 /// Changed whenever a message changes its meaning or shape.
-pub const VERSION: u16 = 6;
+pub const VERSION: u16 = 7;
 
 /// Without a push for so long, the server's alarm rings.
 pub const LIFE_SIGN: Duration = Duration::from_secs(3);
@@ -25,7 +25,7 @@ pub const LIFE_SIGN: Duration = Duration::from_secs(3);
 pub enum ToServer {
     /// First message, after the server has introduced itself. Descriptors: the
     /// nudge eventfd, the alarm to push ahead by [`LIFE_SIGN`], then the
-    /// listening sockets: TCP, and those of `unix`.
+    /// listening sockets: TCP, and those of `unix`, then those of `directories`.
     Hello {
         /// [`VERSION`] of the init that speaks.
         version: u16,
@@ -38,6 +38,8 @@ pub enum ToServer {
         is_restored: bool,
         /// What clients must show; none where nothing is asked for.
         token: Option<Secret>,
+        /// The directories that come open, as `O_PATH`.
+        directories: HeldDirectories,
         /// The command line, as far as the server needs it.
         settings: Box<Settings>,
     },
@@ -86,6 +88,18 @@ pub struct UnixSockets {
     pub notify: bool,
 }
 
+/// Which directories come with a hello, in this order. Another one lies on a path
+/// that is not there yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldDirectories {
+    /// What must outlive the container.
+    pub state: bool,
+    /// Log files.
+    pub log: bool,
+    /// Whether the server before could not use that of the state.
+    pub had_trouble: bool,
+}
+
 /// What the server tells init.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ToInit {
@@ -99,6 +113,9 @@ pub enum ToInit {
     Request(u64, Request),
     /// The answer to [`ToServer::Ping`].
     Pong,
+    /// The state directory can't be used: see whether it can be made, or is
+    /// another one by now. The server that finds it is the next one.
+    StateTrouble,
     /// The container's count of OOM kills up to which each is explained: by a
     /// session leader's end, or by that of a process that was no leader.
     OomKills(u64),

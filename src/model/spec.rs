@@ -216,6 +216,8 @@ pub enum SpawnStage {
     ControllingTerminal,
     /// Moving descriptors into place, `dup2(2)`.
     Descriptors,
+    /// `setgroups(2)`, `setresgid(2)`, `setresuid(2)`.
+    User,
     /// `chdir(2)`.
     WorkingDirectory,
     /// `execve(2)`.
@@ -224,13 +226,14 @@ pub enum SpawnStage {
 
 impl SpawnStage {
     /// Every stage, in order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Pty,
         Self::Resources,
         Self::Fork,
         Self::Session,
         Self::ControllingTerminal,
         Self::Descriptors,
+        Self::User,
         Self::WorkingDirectory,
         Self::Exec,
     ];
@@ -245,6 +248,7 @@ impl SpawnStage {
             Self::Session => "setsid",
             Self::ControllingTerminal => "controlling-terminal",
             Self::Descriptors => "descriptors",
+            Self::User => "user",
             Self::WorkingDirectory => "chdir",
             Self::Exec => "exec",
         }
@@ -260,6 +264,7 @@ impl fmt::Display for SpawnStage {
             Self::Session => "starting a kernel session",
             Self::ControllingTerminal => "taking the controlling terminal",
             Self::Descriptors => "arranging descriptors",
+            Self::User => "becoming the user of --session-user",
             Self::WorkingDirectory => "entering the directory",
             Self::Exec => "executing the program",
         })

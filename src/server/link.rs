@@ -61,6 +61,12 @@ pub struct Greeting {
     pub unix: Option<OwnedFd>,
     /// The listening Unix socket for what sessions say of themselves.
     pub notify: Option<OwnedFd>,
+    /// The directory for what must outlive the container.
+    pub state_dir: Option<OwnedFd>,
+    /// The directory for log files.
+    pub log_dir: Option<OwnedFd>,
+    /// Whether the server before could not use that of the state.
+    pub had_state_trouble: bool,
 }
 
 /// Why a wish got no answer.
@@ -85,7 +91,7 @@ impl Link {
         let link = Self { socket, next: AtomicU64::new(1), waiting: Mutex::default() };
         link.send_bytes(&codec::introduction(VERSION)).await.map_err(|e| format!("the link broke: {e}"))?;
         let (message, fds) = link.receive().await?;
-        let ToServer::Hello { version, restarts, is_restored, token, settings, unix } = message else {
+        let ToServer::Hello { version, restarts, is_restored, token, settings, unix, directories } = message else {
             return Err("init's first message is no hello".into());
         };
         if version != VERSION {
@@ -97,7 +103,22 @@ impl Link {
         };
         let mut next = |is_there: bool| if is_there { fds.next() } else { None };
         let (unix, notify) = (next(unix.api), next(unix.notify));
-        Ok((link, Greeting { settings: *settings, token, restarts, is_restored, nudge, alarm, tcp, unix, notify }))
+        let (state_dir, log_dir) = (next(directories.state), next(directories.log));
+        let greeting = Greeting {
+            settings: *settings,
+            token,
+            restarts,
+            is_restored,
+            had_state_trouble: directories.had_trouble,
+            nudge,
+            alarm,
+            tcp,
+            unix,
+            notify,
+            state_dir,
+            log_dir,
+        };
+        Ok((link, greeting))
     }
 
     /// The next message that is not the answer to a wish.

@@ -7,6 +7,8 @@
 pub mod attention;
 pub mod auth;
 mod characters;
+mod confine;
+mod directories;
 mod disk;
 pub mod history;
 pub mod http;
@@ -39,6 +41,7 @@ use crate::logging::{self, LogFiles};
 use crate::model::secret::Secret;
 use crate::model::settings::{LogFormat, LogLevel, LogSettings, Settings};
 use auth::Auth;
+use directories::Directories;
 use history::keeper::Keeper as Historian;
 use http::serve::{self, Serving};
 use link::{Greeting, Link};
@@ -85,6 +88,9 @@ pub fn run() -> Exit {
     crate::sys::process::set_name(c"quarterdeck-api");
     // A file that may grow no more is an error to handle, not a reason to end.
     crate::sys::signals::set_disposition(libc::SIGXFSZ, true);
+    // Sessions may be of the same user. Only a kernel that knows no such thing
+    // refuses it.
+    let _ = crate::sys::rights::forbid_inspection();
     let Some(link) = crate::sys::service::take_link() else {
         logging::start(LogLevel::Info, LogFormat::Text);
         tracing::error!("`quarterdeck server` is started by `quarterdeck init` and does not run by hand");
@@ -112,15 +118,15 @@ async fn serve(link: OwnedFd) -> Exit {
 }
 
 async fn try_serve(link: OwnedFd) -> Result<(), String> {
-    let (link, greeting) = Link::greet(link).await.inspect_err(|_| {
+    let (link, mut greeting) = Link::greet(link).await.inspect_err(|_| {
         // How to log is part of the greeting.
         logging::start(LogLevel::Info, LogFormat::Json);
     })?;
-    let Greeting { settings, token, restarts, is_restored, nudge, alarm, tcp, unix, notify } = greeting;
+    let (_directories, logging) = settle(&mut greeting);
+    let (files, _guard) = logging.unzip();
+    let Greeting { settings, token, restarts, is_restored, had_state_trouble, nudge, alarm, tcp, unix, notify, .. } =
+        greeting;
     tokio::spawn(show_life(alarm));
-    let (files, _guard) = start_logging(&settings.log).unzip();
-    crate::sys::service::raise_descriptor_limit();
-    crate::sys::sched::prefer_short_slices();
     let link = Arc::new(link);
     let registry = Arc::new(Registry::new(restarts, nudge, historian(&settings, restarts)));
     let app = App::new(Arc::clone(&link), Arc::clone(&registry), settings, token.as_ref(), restarts)?;
@@ -131,7 +137,7 @@ async fn try_serve(link: OwnedFd) -> Result<(), String> {
     let mut facts = tokio::spawn(take_facts(Arc::clone(&link), Arc::clone(&registry), Arc::clone(&app.auth)));
     app.auth.load().await;
     let keeper = tokio::select! {
-        keeper = restore(&app, is_restored) => keeper?,
+        keeper = restore(&app, is_restored, had_state_trouble) => keeper?,
         ended = &mut facts => return over(ended),
     };
     listen(&app, tcp, unix, notify).map_err(|e| format!("cannot serve: {e}"))?;
@@ -191,10 +197,25 @@ impl App {
     }
 }
 
+/// Gives up what is not needed, and starts logging. What is returned is kept for
+/// as long as the server runs.
+fn settle(greeting: &mut Greeting) -> (Directories, Option<(LogFiles, WorkerGuard)>) {
+    crate::sys::service::raise_descriptor_limit();
+    crate::sys::sched::prefer_short_slices();
+    let (state, log) = (greeting.state_dir.take(), greeting.log_dir.take());
+    let directories = Directories::take(state, log, &mut greeting.settings);
+    // There is no other thread yet, and nobody but init has said anything.
+    let confinement = confine::confine(&directories.writable());
+    let files = start_logging(&greeting.settings.log);
+    confinement.tell();
+    confine::rehearse(greeting.restarts);
+    (directories, files)
+}
+
 /// Brings back what the container's earlier life and servers that were killed
 /// have left.
-async fn restore(app: &App, is_restored: bool) -> Result<Option<Keeper>, String> {
-    let mut keeper = keeper(app, is_restored).await?;
+async fn restore(app: &App, is_restored: bool, had_trouble: bool) -> Result<Option<Keeper>, String> {
+    let mut keeper = keeper(app, is_restored, had_trouble).await?;
     if let Some(keeper) = &mut keeper {
         keeper.begin().await;
     }
@@ -231,12 +252,12 @@ fn historian(settings: &Settings, restarts: u32) -> Option<Arc<Historian>> {
 
 /// What keeps the sessions over a restart of the container, if there is a
 /// place for that.
-async fn keeper(app: &App, is_restored: bool) -> Result<Option<Keeper>, String> {
+async fn keeper(app: &App, is_restored: bool, had_trouble: bool) -> Result<Option<Keeper>, String> {
     if let Some(dir) = &app.settings.state_dir {
         let store = Store::new(dir.clone());
         let (link, registry, worktrees) =
             (Arc::clone(&app.link), Arc::clone(&app.registry), Arc::clone(&app.worktrees));
-        return Ok(Some(Keeper::new(store, link, registry, worktrees, is_restored)));
+        return Ok(Some(Keeper::new(store, link, registry, worktrees, is_restored, had_trouble)));
     }
     if !is_restored {
         tracing::warn!(

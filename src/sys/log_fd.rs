@@ -17,14 +17,25 @@ pub struct LogFd {
     /// A file description of our own with `O_NONBLOCK`. Setting that flag on
     /// the inherited one would change it for every process that shares it.
     own: Option<OwnedFd>,
+    /// Whether the inherited one never waits either: init gives the API server,
+    /// which may not open it, one like that.
+    is_ready_made: bool,
 }
 
 impl LogFd {
     /// Opens this process's standard error a second time, non-blocking.
     #[must_use]
     pub fn stderr() -> Self {
+        let is_ready_made = rustix::fs::fcntl_getfl(stderr()).is_ok_and(|flags| flags.contains(OFlags::NONBLOCK));
+        Self { own: Self::open(), is_ready_made }
+    }
+
+    /// Another file description of standard error, non-blocking; none if it is a
+    /// socket, or not ours to open.
+    #[must_use]
+    pub fn open() -> Option<OwnedFd> {
         let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOCTTY;
-        Self { own: rustix::fs::open("/proc/self/fd/2", flags, Mode::empty()).ok() }
+        rustix::fs::open("/proc/self/fd/2", flags, Mode::empty()).ok()
     }
 
     /// Writes one line in one `write(2)`.
@@ -35,7 +46,7 @@ impl LogFd {
     pub fn write_line(&self, line: &[u8]) -> io::Result<()> {
         match &self.own {
             Some(fd) => write_once(fd, line),
-            None if writable() => write_once(stderr(), line),
+            None if self.is_ready_made || writable() => write_once(stderr(), line),
             None => Err(io::ErrorKind::WouldBlock.into()),
         }
     }

@@ -18,6 +18,7 @@ pub mod poll;
 pub mod process;
 pub mod pty;
 pub mod reap;
+pub mod rights;
 pub mod sched;
 pub mod seqpacket;
 pub mod service;

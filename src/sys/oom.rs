@@ -2,10 +2,39 @@
 
 use std::ffi::CStr;
 use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::OnceLock;
 
 use rustix::fs::{Mode, OFlags};
 
 const OWN_FILE: &CStr = c"/proc/self/oom_score_adj";
+
+/// Init's own file, opened while init could still open it.
+static OWN: OnceLock<OwnedFd> = OnceLock::new();
+
+/// Keeps the file of the calling process open. A process that is not dumpable,
+/// and not root, can't open its own any more; nor can its child before it
+/// executes a program.
+pub fn keep_own_file() {
+    if let Ok(file) = rustix::fs::open(OWN_FILE, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) {
+        let _ = OWN.set(file);
+    }
+}
+
+/// The adjustment of the parent, for as long as it forks a child that is to
+/// inherit another one.
+#[derive(Debug)]
+pub struct Lent<'file> {
+    file: &'file OwnedFd,
+    own: OomScore,
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        // Back to what the process was started with, which is always allowed.
+        let _ = self.own.write_to(self.file);
+    }
+}
 
 /// An adjustment, `-1000` (never) to `1000` (first).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +59,23 @@ impl OomScore {
     #[must_use]
     pub fn raised_by(self, more: i16) -> Self {
         Self(self.0.saturating_add(more).clamp(-1000, 1000))
+    }
+
+    /// Has the calling process wear it until the value returned is dropped, so
+    /// that a child forked meanwhile has it: one that is not root can't open its
+    /// own file then. Only upwards: what is below needs a privilege, and with
+    /// that the child can do it itself.
+    pub(super) fn lend(self) -> Option<Lent<'static>> {
+        let file = OWN.get().filter(|_| !crate::sys::process::is_root())?;
+        let own = Self::own().ok().filter(|own| own.0 < self.0)?;
+        let lent = Lent { file, own };
+        self.write_to(file).ok().map(|()| lent)
+    }
+
+    fn write_to(self, file: &OwnedFd) -> io::Result<()> {
+        let mut digits = [0; 6];
+        rustix::io::pwrite(file, self.write_into(&mut digits), 0)?;
+        Ok(())
     }
 
     /// Sets it for the calling process. No allocation and async-signal-safe

@@ -3,10 +3,12 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
+use rustix::fs::{Gid, Mode, Uid};
 use rustix::pty::OpenptFlags;
 use rustix::termios::{InputModes, OptionalActions, Winsize};
 
 use crate::sys::process::Pid;
+use crate::sys::rights::Identity;
 
 /// Both ends of a new pseudoterminal.
 #[derive(Debug)]
@@ -37,6 +39,18 @@ pub fn open(cols: u16, rows: u16) -> io::Result<Pty> {
     resize(&master, cols, rows)?;
     rustix::io::ioctl_fionbio(&master, true)?;
     Ok(Pty { master, slave })
+}
+
+/// Gives the terminal to another user, as a login does: `group` may write to it,
+/// and nobody if there is no such group.
+///
+/// # Errors
+/// What `fchown(2)` or `fchmod(2)` returns.
+pub fn give(slave: impl AsFd, user: &Identity, group: Option<u32>) -> io::Result<()> {
+    let owner = Uid::from_raw(user.uid());
+    rustix::fs::fchown(&slave, Some(owner), Some(Gid::from_raw(group.unwrap_or(user.gid()))))?;
+    let mode = if group.is_some() { 0o620 } else { 0o600 };
+    Ok(rustix::fs::fchmod(&slave, Mode::from_raw_mode(mode))?)
 }
 
 /// Sets the size; the kernel sends SIGWINCH to the foreground process group.

@@ -20,6 +20,7 @@ use crate::sys::inherited::Inherited;
 use crate::sys::oom::OomScore;
 use crate::sys::place::{Place, close_again, take};
 use crate::sys::process::Pid;
+use crate::sys::rights::{self, Identity};
 use crate::sys::service::DescriptorLimit;
 use crate::sys::signals;
 use crate::sys::tag::Tag;
@@ -39,6 +40,8 @@ pub struct Program {
     pub limit: DescriptorLimit,
     /// What it and all its descendants are known by.
     pub marks: Marks,
+    /// Who it is to be, if not the parent's user.
+    pub user: Option<Identity>,
 }
 
 /// What a process passes on to its descendants without knowing.
@@ -57,8 +60,9 @@ pub struct Marks {
 pub enum Stdio<'fd> {
     /// A terminal as 0, 1 and 2; it becomes the controlling terminal.
     Terminal(BorrowedFd<'fd>),
-    /// Null as 0, the parent's stderr as 1 and 2, and this one as 3.
-    Service(BorrowedFd<'fd>),
+    /// Null as 0, the second one as 1 and 2, or the parent's stderr, and the
+    /// first as 3; without any capability or way to get one.
+    Service(BorrowedFd<'fd>, Option<BorrowedFd<'fd>>),
     /// Null as 0, and these as 1 and 2; in a kernel session of its own, so that
     /// it leads a process group and nothing it runs can ask at a terminal.
     Tool(BorrowedFd<'fd>, BorrowedFd<'fd>),
@@ -98,7 +102,7 @@ pub fn spawn(program: &Program, stdio: Stdio<'_>) -> Result<Child, SpawnFailure>
     let (report, child_report) =
         pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).map_err(|e| at(SpawnStage::Resources)(e.into()))?;
     let null = match stdio {
-        Stdio::Service(_) | Stdio::Tool(..) => Some(open_null().map_err(at(SpawnStage::Resources))?),
+        Stdio::Service(..) | Stdio::Tool(..) => Some(open_null().map_err(at(SpawnStage::Resources))?),
         Stdio::Terminal(_) | Stdio::Own(..) => None,
     };
     let mut script = script(&program.argv);
@@ -112,6 +116,7 @@ pub fn spawn(program: &Program, stdio: Stdio<'_>) -> Result<Child, SpawnFailure>
         report: child_report.as_raw_fd(),
     };
     let cgroup = program.marks.cgroup.as_ref();
+    let _lent = program.marks.oom_score.and_then(OomScore::lend);
     let born_in_cgroup = cgroup.and_then(clone_into);
     // SAFETY: this process has one thread (init's design), so the child is a
     // whole copy in which no lock can be held by a thread that is gone.
@@ -237,7 +242,7 @@ impl Prepared<'_> {
         };
         let position = SpawnStage::ALL.iter().position(|s| *s == stage).unwrap_or(0);
         let code = errno.to_ne_bytes();
-        #[allow(clippy::cast_possible_truncation, reason = "there are eight stages")]
+        #[allow(clippy::cast_possible_truncation, reason = "there are nine stages")]
         let bytes = [position as u8, code[0], code[1], code[2], code[3]];
         // SAFETY: write(2) of five bytes of our own stack.
         unsafe { libc::write(self.report, bytes.as_ptr().cast(), bytes.len()) };
@@ -252,9 +257,9 @@ impl Prepared<'_> {
                 new_session()?;
                 self.take_terminal(slave.as_raw_fd())?;
             }
-            Stdio::Service(link) => {
+            Stdio::Service(link, log) => {
                 new_session()?;
-                self.take_service(link.as_raw_fd())?;
+                self.take_service(link.as_raw_fd(), log.map_or(2, |log| log.as_raw_fd()))?;
             }
             Stdio::Tool(output, errors) => {
                 new_session()?;
@@ -273,6 +278,7 @@ impl Prepared<'_> {
         // Both as far as the rights allow; one system call, and three.
         let _ = self.program.marks.tag.map(Tag::wear);
         let _ = self.program.marks.oom_score.map(OomScore::wear);
+        self.take_rights()?;
         if let Stdio::Own(inherited, _) = self.stdio {
             signals::restore(&inherited);
         } else {
@@ -297,12 +303,30 @@ impl Prepared<'_> {
         self.close_from(3)
     }
 
-    fn take_service(&self, link: RawFd) -> Result<(), (SpawnStage, c_int)> {
-        // The link may sit at a number that is about to be overwritten.
+    /// Becomes the user it is to be. A service keeps nothing that it could use
+    /// against the parent, whoever it is.
+    fn take_rights(&self) -> Result<(), (SpawnStage, c_int)> {
+        let refused = |e: io::Error| (SpawnStage::User, e.raw_os_error().unwrap_or(libc::EPERM));
+        let is_service = matches!(self.stdio, Stdio::Service(..));
+        if is_service {
+            rights::forbid_core_files();
+            rights::bound_capabilities();
+        }
+        if let Some(user) = &self.program.user {
+            user.assume().map_err(refused)?;
+        }
+        if is_service { rights::drop_capabilities().map_err(refused) } else { Ok(()) }
+    }
+
+    fn take_service(&self, link: RawFd, log: RawFd) -> Result<(), (SpawnStage, c_int)> {
+        // Both may sit at a number that is about to be overwritten.
         // SAFETY: fcntl(2) with integers.
         let high = check(SpawnStage::Descriptors, unsafe { libc::fcntl(link, libc::F_DUPFD_CLOEXEC, 10) })?;
+        // SAFETY: as above.
+        let log = check(SpawnStage::Descriptors, unsafe { libc::fcntl(log, libc::F_DUPFD_CLOEXEC, 10) })?;
         duplicate(self.null, 0)?;
-        duplicate(2, 1)?;
+        duplicate(log, 1)?;
+        duplicate(log, 2)?;
         duplicate(high, SERVICE_FD)?;
         self.close_from(SERVICE_FD + 1)
     }
@@ -341,7 +365,7 @@ impl Prepared<'_> {
                 libc::ENOENT | libc::ENOTDIR => {}
                 libc::EACCES => best = libc::EACCES,
                 // The API server is no script, whatever lies at its path.
-                libc::ENOEXEC if !matches!(self.stdio, Stdio::Service(_)) => {
+                libc::ENOEXEC if !matches!(self.stdio, Stdio::Service(..)) => {
                     self.script[1].set(path.as_ptr());
                     // SAFETY: as above; the shell's path is a constant, and a
                     // cell is laid out as what is in it.

@@ -45,6 +45,8 @@ pub struct Keeper {
     /// What the file says, as far as that is known.
     written: Option<Vec<Saved>>,
     trouble: Option<Trouble>,
+    /// Whether the server before this one had some, and told of it.
+    had_trouble: bool,
     retry: Duration,
 }
 
@@ -57,6 +59,7 @@ impl Keeper {
         registry: Arc<Registry>,
         worktrees: Arc<Worktrees>,
         is_restored: bool,
+        had_trouble: bool,
     ) -> Self {
         Self {
             link,
@@ -68,6 +71,7 @@ impl Keeper {
             knows_all: false,
             written: None,
             trouble: None,
+            had_trouble,
             retry: RETRY_FIRST,
         }
     }
@@ -111,6 +115,8 @@ impl Keeper {
                 return self.take_leave();
             }
             if self.trouble.is_some() {
+                // Only init can make the directory, or let this process in.
+                let _ = self.link.send(&ToInit::StateTrouble).await;
                 pause(&mut snapshots, &now, self.retry).await;
                 self.retry = (self.retry * 2).min(RETRY_MAX);
             } else if has_written {
@@ -250,9 +256,12 @@ impl Keeper {
                 "The state of the sessions is not saved; they go on, but a restart of the container would not bring \
                  back what changes from now on"
             ),
-            None if self.trouble.is_some() => tracing::info!("The state of the sessions is saved again"),
+            None if self.trouble.is_some() || self.had_trouble => {
+                tracing::info!("The state of the sessions is saved again");
+            }
             _ => {}
         }
+        self.had_trouble = false;
         if trouble.is_none() {
             self.retry = RETRY_FIRST;
         }

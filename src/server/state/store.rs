@@ -289,6 +289,10 @@ fn is_same(a: &Metadata, b: &Metadata) -> bool {
 
 /// The bytes of a file; none if it is something else, or too large.
 fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    // Something else may not be ours to open.
+    if !fs::metadata(path)?.is_file() {
+        return Ok(None);
+    }
     // Opening a pipe that lies there would wait for somebody to write to it.
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
     let about = file.metadata()?;

@@ -130,7 +130,7 @@ impl Worktrees {
 
     /// Looks at everything that can be looked at before anything is changed.
     async fn plan(&self, git: Git<'_>, place: &str, source: &Source) -> Result<Plan, Fault> {
-        let ground = place::look(&self.workspace, place).await?;
+        let ground = place::look(git, &self.workspace, place).await?;
         let (exclude, prefix) = self.repository(git).await?;
         let all = listing::all(git).await?;
         let here = listing::at(&all, place);
@@ -170,7 +170,7 @@ impl Worktrees {
             Some(_) => return Err(Fault::Broken { path: place.to_owned() }),
             None => {}
         }
-        place::exclude(exclude, &prefix).await;
+        place::exclude(git, &exclude, &prefix).await;
         Ok(plan)
     }
 

@@ -7,6 +7,7 @@ use crate::model::spec::SpawnStage;
 use crate::model::tool::GIT;
 use crate::server::link::{Link, RequestError};
 use crate::server::tool::{Finished, Printed};
+use crate::workspace::{Act, Answer};
 
 /// Git in one directory.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +51,23 @@ impl<'a> Git<'a> {
     pub async fn must(self, args: &[&str]) -> Result<Printed, Fault> {
         let finished = self.run(args).await?;
         if finished.status == ExitStatus::Code(0) { Ok(finished.output) } else { Err(self.failed(args, &finished)) }
+    }
+
+    /// Has something else looked at or done in the workspace.
+    ///
+    /// # Errors
+    /// It could not be run, or gave no answer.
+    pub async fn ask(self, act: Act) -> Result<Answer, Fault> {
+        let words = act.into_words();
+        let command = || words.join(" ");
+        let finished = self.link.run_tool(words.clone(), "/".to_owned()).await.map_err(Fault::Link)?;
+        if finished.is_overdue {
+            return Err(Fault::Overdue { command: command() });
+        }
+        if finished.output.is_cut {
+            return Err(Fault::TooMuch { command: "quarterdeck workspace" });
+        }
+        serde_json::from_slice(&finished.output.bytes).map_err(|_| Fault::Killed { command: command() })
     }
 
     /// Why a command failed.

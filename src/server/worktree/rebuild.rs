@@ -1,11 +1,11 @@
 //! Sessions from nothing but their worktrees.
 
-use std::path::Path;
 use std::time::Duration;
 
 use super::Worktrees;
 use super::git::Git;
 use super::listing::{self, Listed};
+use super::place;
 use crate::logging::unix_millis;
 use crate::model::attention::{Attention, Ticket};
 use crate::model::id::{SessionId, SessionName};
@@ -20,10 +20,14 @@ impl Worktrees {
     /// Sessions for the worktrees that `is_known` tells nothing of, to be resumed
     /// with the session command. As many as there may be sessions.
     pub async fn rebuild(&self, is_known: impl Fn(&SessionName) -> bool) -> Vec<Record> {
-        if !Path::new(&self.workspace).join(WORKTREES).is_dir() {
-            return Vec::new();
-        }
         let git = Git::new(&self.link, &self.workspace);
+        let directory = format!("{}/{WORKTREES}", self.workspace.trim_end_matches('/'));
+        match tokio::time::timeout(PATIENCE, place::is_there(git, &directory)).await {
+            Ok(Ok(true)) => {}
+            Ok(Ok(false)) => return Vec::new(),
+            Ok(Err(fault)) => return cannot_tell(&fault.to_string()),
+            Err(_) => return cannot_tell("looking at the workspace takes too long"),
+        }
         let all = match tokio::time::timeout(PATIENCE, listing::all(git)).await {
             Ok(Ok(all)) => all,
             Ok(Err(fault)) => return cannot_tell(&fault.to_string()),

@@ -8,7 +8,7 @@ use super::fault::Fault;
 use super::git::Git;
 use super::intent::{Intent, Purpose};
 use super::listing::{self, Listed};
-use super::{losses, submodules};
+use super::{losses, place, submodules};
 use crate::link::message::{Refusal, Request};
 use crate::model::id::SessionId;
 use crate::model::worktree::Worktree;
@@ -95,7 +95,7 @@ pub(super) async fn check(git: Git<'_>, all: &[Listed], listed: &Listed, force: 
     if force {
         return Ok(());
     }
-    let is_there = Path::new(&listed.path).exists();
+    let is_there = place::is_there(git, &listed.path).await?;
     if listed.is_broken && is_there {
         return Err(Fault::Broken { path: listed.path.clone() });
     }
@@ -106,7 +106,7 @@ pub(super) async fn check(git: Git<'_>, all: &[Listed], listed: &Listed, force: 
 
 /// Removes a worktree, and what is changed in it only by `force`.
 pub(super) async fn remove(git: Git<'_>, listed: &Listed, force: bool) -> Result<(), Fault> {
-    let is_there = Path::new(&listed.path).exists();
+    let is_there = place::is_there(git, &listed.path).await?;
     // Git insists on force where there are submodules, whatever is in them.
     let by_force = force || is_there && !listed.is_broken && submodules::are_there(git.at(&listed.path)).await?;
     let flags: &[&str] = if by_force { &["--force"] } else { &[] };

@@ -1,17 +1,11 @@
 //! The submodules of a worktree. Their repositories lie in the worktree's part of
 //! the main one, also those of submodules that are checked out no more.
 
-use std::fs;
-use std::io;
-use std::path::Path;
-
 use super::fault::Fault;
 use super::git::{Git, line};
+use super::place::unclear;
 use crate::model::session::ExitStatus;
-use crate::server::disk::on_disk;
-
-/// How deep their names and those of submodules in submodules may nest.
-const DEPTH_MAX: usize = 16;
+use crate::workspace::{Act, Answer};
 
 /// Paths of the submodules that are checked out, at any depth.
 ///
@@ -64,60 +58,16 @@ pub async fn are_there(git: Git<'_>) -> Result<bool, Fault> {
 /// What git says, or what keeps us from looking.
 pub async fn repositories(git: Git<'_>) -> Result<Vec<(String, String)>, Fault> {
     let modules = format!("{}/modules", repository(git).await?);
-    let shown = modules.clone();
-    let found = on_disk(move || {
-        let mut found = Vec::new();
-        collect(Path::new(&modules), "", DEPTH_MAX, &mut found).map(|()| found)
-    });
-    let denied = |words: String| Fault::Denied { words: format!("{shown}: {words}") };
-    found.await.ok_or_else(|| denied("looking at it broke off".into()))?.map_err(|error| denied(error.to_string()))
-}
-
-/// A name may have slashes, so a directory is a repository or leads to some. One
-/// that is may hold those of its own submodules.
-fn collect(dir: &Path, name: &str, depth: usize, found: &mut Vec<(String, String)>) -> io::Result<()> {
-    let entries = match fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        entries => entries?,
-    };
-    for entry in entries {
-        let entry = entry?;
-        if depth == 0 || !entry.file_type()?.is_dir() {
-            continue;
-        }
-        let (path, last) = (entry.path(), entry.file_name());
-        let name = format!("{name}{}", last.to_string_lossy());
-        if path.join("HEAD").exists() && path.join("objects").is_dir() {
-            collect(&path.join("modules"), &format!("{name}/"), depth - 1, found)?;
-            found.push((name, path.to_string_lossy().into_owned()));
-        } else {
-            collect(&path, &format!("{name}/"), depth - 1, found)?;
-        }
+    match git.ask(Act::Repositories { directory: modules.clone() }).await? {
+        Answer::Repositories(found) => Ok(found),
+        Answer::Denied(words) => Err(Fault::Denied { words: format!("{modules}: {words}") }),
+        other => Err(unclear(&other)),
     }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn repositories_are_found_at_any_depth() {
-        let dir = tempfile::tempdir().unwrap();
-        for repository in ["a", "lib/b", "lib/b/modules/c", "lib/not"] {
-            fs::create_dir_all(dir.path().join(repository).join("objects")).unwrap();
-        }
-        for repository in ["a", "lib/b", "lib/b/modules/c"] {
-            fs::write(dir.path().join(repository).join("HEAD"), "").unwrap();
-        }
-        let mut found = Vec::new();
-        collect(dir.path(), "", DEPTH_MAX, &mut found).unwrap();
-        found.sort();
-        let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["a", "lib/b", "lib/b/c"]);
-        collect(&dir.path().join("nowhere"), "", DEPTH_MAX, &mut found).unwrap();
-        assert_eq!(found.len(), 3);
-    }
 
     #[test]
     fn only_submodules_with_a_repository_count() {
