@@ -8,6 +8,7 @@ import { afterEach, test } from 'node:test';
 import { assertAccessible } from './support/axe.mjs';
 import { openBrowser } from './support/browser.mjs';
 import { assertNumberedLines, numberedLines } from './support/lines.mjs';
+import { freePort } from './support/port.mjs';
 import { startQuarterdeck } from './support/quarterdeck.mjs';
 import { until } from './support/until.mjs';
 import { startWire } from './support/wire.mjs';
@@ -18,9 +19,10 @@ afterEach(async () => {
 });
 
 async function start() {
-  const server = await startQuarterdeck();
+  const port = await freePort();
+  const server = await startQuarterdeck(['--allow-origin', `http://127.0.0.1:${port}`]);
   open.push(() => server.stop());
-  const wire = await startWire(server.url);
+  const wire = await startWire(server.url, port);
   open.push(() => wire.stop());
   const deck = await openBrowser(wire.url, { reducedMotion: 'reduce' });
   open.push(() => deck.close());

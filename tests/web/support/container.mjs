@@ -1,11 +1,10 @@
 // The real image in a real container, from the Docker daemon that tests/docker/run has made.
 
 import { execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { apiAt } from './api.mjs';
+import { freePort } from './port.mjs';
 import { until } from './until.mjs';
 
 const IMAGE = process.env.QUARTERDECK_IMAGE ?? 'quarterdeck:test';
@@ -32,15 +31,6 @@ export async function startContainer(flags) {
     await stop();
     throw new Error(`the container did not come up; its log:\n${log.join('\n')}`, { cause: error });
   }
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 async function docker(...words) {

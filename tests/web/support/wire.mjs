@@ -3,8 +3,8 @@
 import { connect, createServer } from 'node:net';
 import { once } from 'node:events';
 
-/** Listens on a port of its own and passes on to `url` whatever comes. */
-export async function startWire(url) {
+/** Listens on this port and passes on to `url` whatever comes. */
+export async function startWire(url, listen) {
   const { hostname, port } = new URL(url);
   const ends = new Set();
   let state = 'up';
@@ -21,11 +21,11 @@ export async function startWire(url) {
       });
     }
   });
-  server.listen(0, '127.0.0.1');
+  server.listen(listen, '127.0.0.1');
   await once(server, 'listening');
   const drop = () => ends.forEach((end) => end.destroy());
   return {
-    url: `http://127.0.0.1:${server.address().port}`,
+    url: `http://127.0.0.1:${listen}`,
     /** Connections break, and new ones are refused. */
     cut: () => {
       state = 'cut';
