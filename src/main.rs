@@ -54,7 +54,7 @@ fn run(cli: Cli) -> Exit {
             Exit::Success
         }
         Command::Server => server::run(),
-        Command::Workspace { act } => workspace::run(&act),
+        Command::Workspace(args) => workspace::run(&args.words),
     }
 }
 

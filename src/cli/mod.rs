@@ -8,13 +8,11 @@ pub mod token;
 
 use std::ffi::OsString;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 use client::ClientCommand;
 use completions::CompletionsArgs;
 use init::InitArgs;
-
-use crate::workspace::Act;
 
 /// The init for containers that run agents.
 #[derive(Debug, Parser)]
@@ -40,11 +38,15 @@ pub enum Command {
     Server,
     /// Internal: looks at the workspace for the API server, with a session's rights
     #[command(hide = true)]
-    Workspace {
-        /// What is to be done.
-        #[command(subcommand)]
-        act: Act,
-    },
+    Workspace(WorkspaceArgs),
+}
+
+/// Words of `workspace`.
+#[derive(Debug, Args)]
+pub struct WorkspaceArgs {
+    /// What is to be done, and where
+    #[arg(value_name = "WORD")]
+    pub words: Vec<String>,
 }
 
 /// What parsing the command line gave.

@@ -9,9 +9,9 @@ mod place;
 mod repositories;
 
 use std::io::Write;
+use std::mem::take;
 use std::path::Path;
 
-use clap::Subcommand;
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Exit;
@@ -19,20 +19,18 @@ use crate::exit::Exit;
 /// The words by which init runs it.
 pub const WORDS: [&str; 2] = ["quarterdeck", "workspace"];
 
-/// What can be asked for.
-#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+/// What can be asked for; every text is an absolute path, but for the pattern,
+/// which begins like one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "paths")]
 pub enum Act {
     /// Look what is at the place of a worktree.
-    #[allow(missing_docs, reason = "paths")]
     Look { workspace: String, place: String },
     /// Look whether something is there.
-    #[allow(missing_docs, reason = "a path")]
     Exists { path: String },
     /// Add a pattern to a repository's exclude file.
-    #[allow(missing_docs, reason = "a path, and a line")]
     Exclude { file: String, pattern: String },
     /// List the repositories of submodules below a directory.
-    #[allow(missing_docs, reason = "a path")]
     Repositories { directory: String },
 }
 
@@ -67,6 +65,21 @@ pub enum Obstacle {
 }
 
 impl Act {
+    /// What the words behind [`WORDS`] ask for.
+    fn read(words: &[String]) -> Option<Self> {
+        let (act, paths) = words.split_first()?;
+        if !paths.iter().all(|path| path.starts_with('/') && path.len() <= BYTES_MAX) {
+            return None;
+        }
+        match (act.as_str(), paths.to_vec().as_mut_slice()) {
+            ("look", [workspace, place]) => Some(Self::Look { workspace: take(workspace), place: take(place) }),
+            ("exists", [path]) => Some(Self::Exists { path: take(path) }),
+            ("exclude", [file, pattern]) => Some(Self::Exclude { file: take(file), pattern: take(pattern) }),
+            ("repositories", [directory]) => Some(Self::Repositories { directory: take(directory) }),
+            _ => None,
+        }
+    }
+
     /// As a command line, for [`run`] at the other end.
     #[must_use]
     pub fn into_words(self) -> Vec<String> {
@@ -80,26 +93,20 @@ impl Act {
     }
 }
 
-/// Words after those of [`WORDS`] by which each act is asked for.
-const ACTS: [(&str, usize); 4] = [("look", 2), ("exists", 1), ("exclude", 2), ("repositories", 1)];
-
-/// Most bytes of what is asked about.
+/// Most bytes of a path.
 const BYTES_MAX: usize = 32 * 1024;
 
-/// Whether this is one of the acts, with as many paths as it takes.
+/// Whether init may run this for the server.
 #[must_use]
 pub fn is_permitted(argv: &[String]) -> bool {
-    let Some((words, rest)) = argv.split_at_checked(WORDS.len()) else { return false };
-    let Some((act, paths)) = rest.split_first() else { return false };
-    let is_act = ACTS.iter().any(|(name, count)| name == act && *count == paths.len());
-    let is_path = |path: &String| path.starts_with('/') && path.len() <= BYTES_MAX;
-    words == WORDS && is_act && paths.iter().all(is_path)
+    argv.split_at_checked(WORDS.len()).is_some_and(|(words, rest)| words == WORDS && Act::read(rest).is_some())
 }
 
-/// Does it, and prints the answer.
+/// Does what the words ask for, and prints the answer.
 #[must_use]
-pub fn run(act: &Act) -> Exit {
-    let text = serde_json::to_string(&answer(act)).unwrap_or_default();
+pub fn run(words: &[String]) -> Exit {
+    let Some(act) = Act::read(words) else { return Exit::Usage };
+    let text = serde_json::to_string(&answer(&act)).unwrap_or_default();
     match writeln!(std::io::stdout(), "{text}") {
         Ok(()) => Exit::Success,
         Err(_) => Exit::Failure,
@@ -137,7 +144,8 @@ mod tests {
         ] {
             assert!(is_permitted(&act.clone().into_words()));
             let parsed = parse(act.clone().into_words().into_iter().map(Into::into));
-            assert!(matches!(parsed, Parsed::Run(Cli { command: Command::Workspace { act: heard } }) if heard == act));
+            let Parsed::Run(Cli { command: Command::Workspace(args) }) = parsed else { panic!("{parsed:?}") };
+            assert_eq!(Act::read(&args.words), Some(act));
         }
     }
 
