@@ -11,7 +11,10 @@ fuzz_target!(|bytes: &[u8]| {
     }
     if let Ok(frame) = parse_input(bytes) {
         assert_eq!(frame.payload, &bytes[HEAD..]);
-        assert_eq!((frame.channel.to_le_bytes(), frame.sequence.to_le_bytes().as_slice()), ([bytes[2], bytes[3]], &bytes[8..16]));
+        assert_eq!(
+            (frame.channel.to_le_bytes(), frame.sequence.to_le_bytes().as_slice()),
+            ([bytes[2], bytes[3]], &bytes[8..16])
+        );
     }
     cuts(bytes);
 });
