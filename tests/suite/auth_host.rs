@@ -131,6 +131,10 @@ fn a_published_port_works_for_who_has_logged_in_there() {
         Client::connect_as(quarterdeck.address(), Form::Json, &headers).map(drop).map_err(|(status, _)| status)
     };
     assert_eq!(socket("http://localhost:8080", "localhost:8080"), Ok(()));
+    // A page that can't connect is told that this is why.
+    let told = |api: &Api| api.get("/api/login").json_of(200)["socketAllowed"].clone();
+    let read = quarterdeck.api().with("host", "localhost:8080");
+    assert_eq!((told(&read), told(&read.with("cookie", &cookie))), (json!(false), json!(true)));
     assert_eq!(
         socket("http://localhost:5000", "localhost:8080"),
         Err(403),

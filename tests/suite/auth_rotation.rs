@@ -152,11 +152,14 @@ fn a_bad_token_or_file_is_told_at_the_start_without_showing_it() {
 fn the_login_says_what_it_is() {
     let quarterdeck = secured();
     let api = quarterdeck.api();
-    assert_eq!(api.get("/api/login").json_of(200), json!({ "loginRequired": true, "loggedIn": false }));
+    assert_eq!(
+        api.get("/api/login").json_of(200),
+        json!({ "loginRequired": true, "loggedIn": false, "socketAllowed": true })
+    );
     let cookie = log_in(&api, TOKEN);
     let told = api.with("cookie", &cookie).get("/api/login").json_of(200);
     assert_eq!((&told["loggedIn"], &told["readOnly"]), (&json!(true), &json!(false)), "{told}");
     let open = Quarterdeck::start();
     let told = open.api().get("/api/login").json_of(200);
-    assert_eq!(told, json!({ "loginRequired": false, "loggedIn": true, "readOnly": false }));
+    assert_eq!(told, json!({ "loginRequired": false, "loggedIn": true, "readOnly": false, "socketAllowed": true }));
 }

@@ -11,8 +11,10 @@ import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { assertAccessible } from './support/axe.mjs';
 import { openBrowser } from './support/browser.mjs';
+import { freePort } from './support/port.mjs';
 import { startQuarterdeck } from './support/quarterdeck.mjs';
 import { until } from './support/until.mjs';
+import { startWire } from './support/wire.mjs';
 
 const TOKEN = 'the-token-of-this-test';
 const NEXT = 'the-token-that-comes-next';
@@ -211,7 +213,7 @@ test('who may only look gets the page, and is told what can not be done', async 
   await fetch(`${server.url}/api/sessions/shown`, { method: 'DELETE', ...asHolder() });
 });
 
-// The last one: from here on another token is the right one.
+// From here on another token is the right one.
 test('a new token leads everybody to the form, and from there back to where they were', () =>
   withBrowser(`${server.url}/#token=${TOKEN}`, async (deck) => {
     await deck.connected();
@@ -231,3 +233,16 @@ test('a new token leads everybody to the form, and from there back to where they
     await until('the session to go on', async () => (await sessions(NEXT))[0]?.status === 'active');
     await deck.lineAppears(id, 'before');
   }));
+
+test('a page at an address that the server does not know says so instead of trying for ever', async () => {
+  const open = await startQuarterdeck();
+  const wire = await startWire(open.url, await freePort());
+  const deck = await openBrowser(wire.url);
+  try {
+    await deck.page.getByText(`--allow-origin ${wire.url}`).waitFor();
+  } finally {
+    await deck.close();
+    wire.stop();
+    await open.stop();
+  }
+});

@@ -103,6 +103,18 @@ fn page(app: &App, headers: &HeaderMap, host: &Host, value: &HeaderValue) -> Res
     Err(ApiError::origin_not_allowed(&shown, &shown))
 }
 
+/// Whether a page of the address that a request names may open the WebSocket,
+/// about which browsers say less than about requests. Whether it came over TLS
+/// is not known here.
+pub fn may_open_socket(app: &App, headers: &HeaderMap) -> bool {
+    let Some(host) = named(headers) else { return true };
+    let page = |scheme: Scheme| Origin { scheme, name: host.name.clone(), port: host.port.unwrap_or(scheme.port()) };
+    [Scheme::Http, Scheme::Https].map(page).iter().any(|origin| {
+        may_speak(&app.settings.doors, &host, origin, &HeaderMap::new())
+            || is_own_page(&host, Some(origin)) && origin_of_login(app, headers).as_ref() == Some(origin)
+    })
+}
+
 /// Somebody may look for the reason in the log. A page can be refused a thousand
 /// times a second; one line in ten seconds will do.
 fn tell_of_refusal(origin: &str, host: &Host) {

@@ -14,6 +14,7 @@ use super::answers::Done;
 use super::auth::{Shown, address_of, check_session, check_token, cookie_name, shown};
 use super::body::JsonBody;
 use super::error::ApiError;
+use super::host;
 use crate::logging::iso_time;
 use crate::model::address::{Origin, Scheme};
 use crate::model::id::SessionId;
@@ -42,6 +43,8 @@ pub struct LoginView {
     session_id: Option<SessionId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<String>,
+    /// Whether a page of the address in use may open the WebSocket.
+    socket_allowed: bool,
 }
 
 /// `GET /api/login`: whether one has to log in, and as what one is logged in.
@@ -55,7 +58,7 @@ pub async fn state(State(app): State<App>, headers: HeaderMap) -> Json<LoginView
         // Tokens are looked at where wrong ones are slowed.
         Shown::Token(_) | Shown::Nothing => None,
     };
-    Json(view(is_required, grant.as_ref()))
+    Json(view(&app, &headers, is_required, grant.as_ref()))
 }
 
 /// `POST /api/login`
@@ -63,7 +66,7 @@ pub async fn login(State(app): State<App>, request: Request) -> Result<Response,
     let (address, headers) = (address_of(&request), request.headers().clone());
     let JsonBody(LoginBody { token }) = JsonBody::from_request(request, &app).await?;
     if !app.auth.is_on() {
-        return Ok(Json(view(false, Some(&Grant::ANYBODY))).into_response());
+        return Ok(Json(view(&app, &headers, false, Some(&Grant::ANYBODY))).into_response());
     }
     let grant = check_token(&app, address, &token).await?;
     check_session(&app, &grant)?;
@@ -74,7 +77,8 @@ pub async fn login(State(app): State<App>, request: Request) -> Result<Response,
     };
     let life = format!("{}; Max-Age={}", cookie.value, cookie.max_age);
     let set = set_cookie(&cookie_name(&app, &headers), &life, secure)?;
-    Ok((AppendHeaders([(header::SET_COOKIE, set)]), Json(view(true, Some(&grant)))).into_response())
+    let view = LoginView { socket_allowed: true, ..view(&app, &headers, true, Some(&grant)) };
+    Ok((AppendHeaders([(header::SET_COOKIE, set)]), Json(view)).into_response())
 }
 
 /// `POST /api/logout`
@@ -95,12 +99,13 @@ fn set_cookie(name: &str, value_and_life: &str, secure: bool) -> Result<HeaderVa
     HeaderValue::try_from(text).map_err(|_| ApiError::internal("The login can't be told to a browser"))
 }
 
-fn view(is_required: bool, grant: Option<&Grant>) -> LoginView {
+fn view(app: &App, headers: &HeaderMap, is_required: bool, grant: Option<&Grant>) -> LoginView {
     LoginView {
         login_required: is_required,
         logged_in: grant.is_some(),
         read_only: grant.map(|grant| grant.is_read_only),
         session_id: grant.and_then(|grant| grant.session),
         expires_at: grant.and_then(|grant| grant.expires_at).map(iso_time),
+        socket_allowed: host::may_open_socket(app, headers),
     }
 }

@@ -66,6 +66,10 @@ function watchLogin(store: Store<AppState>, client: Client): Gate {
       monitorWhileVisible(store);
     },
     closed: () => client.hold(),
+    misplaced: () => {
+      const advice = `Start it with --allow-origin ${window.location.origin}, or open the page at an address that it knows.`;
+      client.notices.notify('error', `quarterdeck takes no connection from pages of this address. ${advice}`);
+    },
   });
 }
 

@@ -39,6 +39,7 @@ function openGate() {
     changed: (state) => void states.push(state),
     opened: () => void events.push('opened'),
     closed: () => void events.push('closed'),
+    misplaced: () => void events.push('misplaced'),
   });
   return { gate, events, last: () => states[states.length - 1] };
 }
@@ -87,6 +88,14 @@ test('a refusal for want of a login ends the trying, with the reason', async () 
   await gate.refused('the token was changed');
   expect(events).toEqual(['opened', 'closed']);
   expect(last()).toMatchObject({ phase: 'needed', error: 'You were logged out: the token was changed.' });
+});
+
+test('an address that the server takes no connection from is told', async () => {
+  answers = [loggedIn, { status: 200, body: { ...loggedIn.body, socketAllowed: false } }];
+  const { gate, events } = openGate();
+  await gate.start(null);
+  await gate.refused('');
+  expect(events).toEqual(['opened', 'misplaced']);
 });
 
 test('a line that is held makes no attempt until it may', () => {

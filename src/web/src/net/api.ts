@@ -26,6 +26,8 @@ export interface Login {
   readonly loggedIn: boolean;
   /** Whether the login may only look. */
   readonly readOnly?: boolean;
+  /** Whether a page of this address may open the WebSocket. */
+  readonly socketAllowed?: boolean;
 }
 
 /** An answer that was not a success, in the server's own words. `details` is a sentence or, for programs, an object. */

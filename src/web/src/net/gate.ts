@@ -12,6 +12,8 @@ export interface GateEvents {
   opened(): void;
   /** Connecting makes none until somebody has logged in. */
   closed(): void;
+  /** The server takes no connection from this address, whoever is logged in. */
+  misplaced(): void;
 }
 
 export class Gate {
@@ -34,7 +36,12 @@ export class Gate {
     this.asking = true;
     const answer = await loginState().catch(() => null);
     this.asking = false;
-    if (answer !== null && !answer.loggedIn) this.leave(reason === '' ? '' : `You were logged out: ${reason}.`);
+    if (answer === null) return;
+    if (answer.loggedIn) {
+      if (answer.socketAllowed === false) this.events.misplaced();
+      return;
+    }
+    this.leave(reason === '' ? '' : `You were logged out: ${reason}.`);
   }
 
   /** Shows a token; what is wrong with it is told in the state. */

@@ -16,7 +16,7 @@ export function render(part: ReactNode) {
   const page = openPage();
   const settings = openSettings();
   const look = watchLook(settings);
-  const gate = new Gate({ changed: (login) => page.store.update((state) => ({ ...state, login })), opened: () => {}, closed: () => {} });
+  const gate = new Gate({ changed: (login) => page.store.update((state) => ({ ...state, login })), opened: () => {}, closed: () => {}, misplaced: () => {} });
   const app: App = { store: page.store, actions: page.actions, gate, screens: new Screens(look), settings, look };
   const root = createRoot(document.body.appendChild(document.createElement('div')));
   roots.push(root);
