@@ -11,6 +11,7 @@
 //! Nothing here passes or fails; it prints figures. The binary is the one named
 //! by QUARTERDECK_BIN.
 
+mod abuse;
 mod client;
 mod contained;
 mod inits;
@@ -54,6 +55,9 @@ fn main() {
     }
     if runs("restart") {
         trouble::restarts();
+    }
+    if runs("abuse") {
+        abuse::measure();
     }
     if runs("init") {
         inits::compare();

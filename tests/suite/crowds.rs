@@ -107,9 +107,15 @@ fn all_of(stream: &mut impl Read) -> String {
 }
 
 #[test]
-fn connections_without_a_request_and_websockets_without_a_pong_end() {
-    let quarterdeck = Quarterdeck::start();
+fn connections_that_do_nothing_end() {
+    let quarterdeck = Quarterdeck::with(&["--scrollback", "16MiB"]);
     let api = quarterdeck.api();
+    let id = api.shell("head -c 16000000 /dev/zero; exec cat");
+    api.wait_for(&id, "silent", |session| session["outputOffset"] == json!(16_000_000));
+    // One that takes nothing of what it asked for.
+    let mut unread = TcpStream::connect(quarterdeck.address()).expect("a connection");
+    let request = format!("GET /api/sessions/{id}/output HTTP/1.1\r\nHost: {}\r\n\r\n", quarterdeck.address());
+    unread.write_all(request.as_bytes()).expect("a connection");
     // One that keeps its connection after an answer, one that never pongs.
     let mut kept = TcpStream::connect(quarterdeck.address()).expect("a connection");
     let request = format!("GET /health HTTP/1.1\r\nHost: {}\r\n\r\n", quarterdeck.address());
@@ -121,8 +127,10 @@ fn connections_without_a_request_and_websockets_without_a_pong_end() {
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     assert_eq!(cut(&api, "idle"), 1.0);
     eventually("the silent one is cut off", || (cut(&api, "silent") == 1.0).then_some(()));
+    eventually("the one that takes nothing is cut off", || (cut(&api, "unread") == 1.0).then_some(()));
     wait_for_connections(&api, 1.0);
-    drop(silent);
+    drop((silent, unread));
+    api.remove(&id);
 }
 
 #[test]

@@ -177,6 +177,29 @@ fn packed_bodies_are_not_unpacked_and_deep_ones_not_followed() {
     bystander.check();
 }
 
+#[test]
+fn output_that_nobody_takes_does_not_pile_up() {
+    let quarterdeck = Quarterdeck::with(&["--scrollback", "16MiB"]);
+    let api = quarterdeck.api();
+    let id = api.shell("head -c 16000000 /dev/zero; exec cat");
+    api.wait_for(&id, "silent", |session| session["outputOffset"] == json!(16_000_000));
+    let ask = format!("GET /api/sessions/{id}/output HTTP/1.1\r\nHost: {}\r\n\r\n", quarterdeck.address());
+    let takers: Vec<_> = (0..12)
+        .map(|_| {
+            let mut stream = connect(&quarterdeck);
+            stream.write_all(ask.as_bytes()).expect("a connection");
+            stream
+        })
+        .collect();
+    // As much as there is room for is held, and no more.
+    let refusals = || Scrape::of(&api).get("quarterdeck_refused_requests_total", &[("code", "BUSY")]);
+    eventually("the others are refused", || (refusals() == Some(8.0)).then_some(()));
+    assert!(resident(&quarterdeck) < 160 << 20, "{} bytes", resident(&quarterdeck));
+    drop(takers);
+    assert_eq!(api.output(&id).len(), 16_000_000);
+    api.remove(&id);
+}
+
 /// A frame's first bytes, with a mask of zeros.
 fn frame_head(first: u8, length: u64) -> Vec<u8> {
     let mut head = vec![first, 0x80 | 127];

@@ -290,6 +290,13 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "resource", "BUSY", message).suggest("Try again in a moment.")
     }
 
+    /// 503: too much output is on its way.
+    pub fn answers_pile_up() -> Self {
+        let message = "Too much output is on its way to clients that do not take it";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "resource", "BUSY", message)
+            .suggest("Try again in a moment, or ask for less with limit.")
+    }
+
     /// 503: the link is gone.
     pub fn init_unavailable() -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "internal", "INIT_UNAVAILABLE", "init does not answer")

@@ -6,6 +6,7 @@ mod auth_errors;
 mod body;
 mod error;
 mod health;
+mod held;
 mod host;
 mod login;
 mod metrics;

@@ -65,7 +65,7 @@ impl Routes {
         self.add("DELETE", MethodFilter::DELETE, path, handler)
     }
 
-    #[cfg_attr(not(test), allow(unused_mut, unused_variables, reason = "the list is for tests"))]
+    #[cfg_attr(not(test), allow(unused_variables, reason = "the list is for tests"))]
     fn add<T: 'static>(
         mut self,
         method: &'static str,
@@ -75,6 +75,7 @@ impl Routes {
     ) -> Self {
         #[cfg(test)]
         self.list.push((method, path));
-        Self { router: self.router.route(path, on(filter, handler)), ..self }
+        self.router = self.router.route(path, on(filter, handler));
+        self
     }
 }

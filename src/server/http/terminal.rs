@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::answers::Done;
 use super::body::{InputBody, JsonBody, SessionPath};
 use super::error::ApiError;
+use super::held;
 use super::sessions::{Checked, capitalised, checked, find};
 use super::whole;
 use crate::link::message::{Request, Scope};
@@ -163,9 +164,11 @@ pub async fn output(
 ) -> Result<Response, ApiError> {
     let query = checked(query)?;
     let session = find(&app, &id)?.session;
+    let wanted = query.limit.unwrap_or(OUTPUT_MAX).min(OUTPUT_MAX).min(session.head().saturating_sub(session.oldest()));
+    let room = held::room(usize::try_from(wanted).unwrap_or(usize::MAX)).await?;
     let (offset, bytes) = read_output(&session, &query).await?;
     let next = offset + bytes.len() as u64;
-    let mut response = ([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response();
+    let mut response = ([(header::CONTENT_TYPE, "application/octet-stream")], room.body(bytes)).into_response();
     put_offsets(response.headers_mut(), Some(offset), next, session.oldest());
     Ok(response)
 }

@@ -205,5 +205,6 @@ fn terminal(d: &mut Document) {
         .query::<OutputQuery>()
         .content(200, "Raw bytes", "application/octet-stream", json!({}), headers)
         .error(416, &["OFFSET_OUT_OF_RANGE"])
-        .error(500, &["INTERNAL"]);
+        .error(500, &["INTERNAL"])
+        .error(503, &["BUSY"]);
 }

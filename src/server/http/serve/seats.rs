@@ -2,9 +2,10 @@
 //! there is no place left.
 //!
 //! A connection that has asked for nothing yet costs its client nothing, so
-//! thousands of them must not keep anybody out: they are the first to go.
+//! thousands of them must not keep anybody out. Who has most of them loses the
+//! oldest, so that one who comes with a single request gets to send it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -22,6 +23,10 @@ const HEAD_TIME: Duration = Duration::from_secs(10);
 /// How long a connection may be without a request. Longer than proxies keep
 /// theirs (60 s), so that they don't send one into a closing connection.
 const IDLE_TIME: Duration = Duration::from_secs(75);
+
+/// How long a client may take for an answer, from its question on, as long as
+/// there is something to send to it.
+const ANSWER_TIME: Duration = Duration::from_secs(600);
 
 /// What a connection is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +122,12 @@ impl Conduct {
         }
     }
 
+    /// Whether the client has had long enough to take the answer to a request.
+    pub fn is_answer_overdue(&self) -> bool {
+        let (phase, since) = *self.now();
+        phase == Phase::Busy && since.elapsed() >= ANSWER_TIME
+    }
+
     /// Wakes the reader once there is a deadline.
     pub fn call(&self, reader: &Waker) {
         if self.now().0 != Phase::Upgraded {
@@ -124,14 +135,13 @@ impl Conduct {
         }
     }
 
-    /// The order in which places are taken away: who has sent no whole head,
-    /// who asks nothing, who sends a body; never who is being answered.
+    /// The order in which a client's places are taken away: whose request has
+    /// not all come, then who asks nothing; never who is being answered.
     fn rank(&self) -> Option<(u8, Instant)> {
         let (phase, since) = *self.now();
         match phase {
-            Phase::Head => Some((0, since)),
+            Phase::Head | Phase::Body => Some((0, since)),
             Phase::Idle => Some((1, since)),
-            Phase::Body => Some((2, since)),
             Phase::Busy | Phase::Upgraded => None,
         }
     }
@@ -155,18 +165,50 @@ pub struct Seats {
 struct Taken {
     next: u64,
     seats: BTreeMap<u64, (Peer, Arc<Conduct>)>,
+    by_peer: HashMap<Peer, usize>,
 }
 
 impl Taken {
-    /// Takes the place of who can best be done without, if there is one.
-    fn make_room(&mut self, of: impl Fn(Peer) -> bool) -> bool {
-        let candidates = self.seats.iter().filter(|(_, (peer, _))| of(*peer));
-        let ranked = candidates.filter_map(|(id, (_, conduct))| Some((conduct.rank()?, *id)));
-        let Some((_, id)) = ranked.min() else { return false };
-        if let Some((_, conduct)) = self.seats.remove(&id) {
-            conduct.evicted.notify_one();
+    fn of(&self, peer: Peer) -> usize {
+        self.by_peer.get(&peer).copied().unwrap_or_default()
+    }
+
+    fn add(&mut self, peer: Peer, conduct: Arc<Conduct>) -> u64 {
+        let id = self.next;
+        self.next += 1;
+        self.seats.insert(id, (peer, conduct));
+        *self.by_peer.entry(peer).or_default() += 1;
+        id
+    }
+
+    fn remove(&mut self, id: u64) -> Option<Arc<Conduct>> {
+        let (peer, conduct) = self.seats.remove(&id)?;
+        let left = self.of(peer).saturating_sub(1);
+        match left {
+            0 => drop(self.by_peer.remove(&peer)),
+            _ => drop(self.by_peer.insert(peer, left)),
         }
+        Some(conduct)
+    }
+
+    /// Takes a place away from the one of `peers` that has most; of its
+    /// connections that which can best be done without.
+    fn make_room(&mut self, peers: Vec<Peer>) -> bool {
+        let mut levels: BTreeMap<usize, HashSet<Peer>> = BTreeMap::new();
+        for peer in peers {
+            levels.entry(self.of(peer)).or_default().insert(peer);
+        }
+        let victim = levels.values().rev().find_map(|peers| {
+            let candidates = self.seats.iter().filter(|(_, (peer, _))| peers.contains(peer));
+            candidates.filter_map(|(id, (_, conduct))| Some((conduct.rank()?, *id))).min()
+        });
+        let Some(conduct) = victim.and_then(|(_, id)| self.remove(id)) else { return false };
+        conduct.evicted.notify_one();
         true
+    }
+
+    fn peers(&self) -> Vec<Peer> {
+        self.by_peer.keys().copied().collect()
     }
 }
 
@@ -184,24 +226,24 @@ impl Seats {
     /// Why there is none.
     pub fn take(self: &Arc<Self>, peer: Peer) -> Result<Seat, Full> {
         let mut taken = lock(&self.taken);
-        let of_peer = taken.seats.values().filter(|(other, _)| *other == peer).count();
-        if of_peer >= self.most_per_peer && !taken.make_room(|other| other == peer) {
+        if taken.of(peer) >= self.most_per_peer && !taken.make_room(vec![peer]) {
             return Err(Full::Peer);
         }
-        if taken.seats.len() >= self.most && !taken.make_room(|_| true) {
+        let all = if taken.seats.len() >= self.most { taken.peers() } else { Vec::new() };
+        if taken.seats.len() >= self.most && !taken.make_room(all) {
             return Err(Full::Total);
         }
-        let id = taken.next;
-        taken.next += 1;
         let conduct = Arc::new(Conduct::new(Instant::now()));
-        taken.seats.insert(id, (peer, Arc::clone(&conduct)));
+        let id = taken.add(peer, Arc::clone(&conduct));
         self.metrics.connections.opened(self.gate);
         Ok(Seat { id, conduct, seats: Arc::clone(self) })
     }
 
     /// Ends the connection that can best be done without.
     pub fn free_one(&self) {
-        lock(&self.taken).make_room(|_| true);
+        let mut taken = lock(&self.taken);
+        let all = taken.peers();
+        taken.make_room(all);
     }
 }
 
@@ -228,7 +270,7 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        lock(&self.seats.taken).seats.remove(&self.id);
+        lock(&self.seats.taken).remove(self.id);
         self.seats.metrics.connections.closed(self.seats.gate);
     }
 }
@@ -271,6 +313,19 @@ mod tests {
         assert_eq!(seats.take(peer(10)).unwrap_err(), Full::Total);
         drop(newcomers);
         assert!(seats.take(peer(10)).is_ok());
+    }
+
+    #[test]
+    fn who_has_most_loses_one_however_young() {
+        let seats = seats(5, 5);
+        let one = seats.take(peer(1)).unwrap();
+        let many: Vec<_> = (0..4).map(|_| seats.take(peer(2)).unwrap()).collect();
+        let newcomer = seats.take(peer(3)).unwrap();
+        assert_eq!([&one, &many[0], &many[1], &newcomer].map(is_seated), [true, false, true, true]);
+        // Those that are being answered stay, and then it is others' turn.
+        many.iter().for_each(|seat| seat.conduct.asked(true));
+        let next = seats.take(peer(4)).unwrap();
+        assert_eq!([&one, &newcomer, &next].map(is_seated), [false, true, true]);
     }
 
     #[test]

@@ -96,7 +96,7 @@ impl<S> Wire<S> {
             return result;
         }
         let stall = self.stall.get_or_insert_with(|| Box::pin(tokio::time::sleep(UNREAD_TIME)));
-        if stall.as_mut().poll(cx).is_pending() {
+        if stall.as_mut().poll(cx).is_pending() && !self.seat.conduct().is_answer_overdue() {
             return Poll::Pending;
         }
         self.seat.cut(Cut::Unread);
