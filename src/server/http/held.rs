@@ -42,7 +42,6 @@ pub async fn room(bytes: usize) -> Result<Room, ApiError> {
 
 impl Room {
     /// These bytes as a body that gives the room back once they are sent.
-    #[must_use]
     pub fn body(self, bytes: Vec<u8>) -> Body {
         Body::new(Held { bytes: bytes.into(), _room: self })
     }

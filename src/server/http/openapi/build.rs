@@ -164,11 +164,11 @@ impl Described<'_> {
     /// Answers with this object.
     pub fn answers<T: JsonSchema>(self, status: u16, what: &str) -> Self {
         let schema = self.document.schemas.subschema_for::<T>();
-        self.content(status, what, "application/json", json!(schema), json!({}))
+        self.content(status, what, "application/json", &json!(schema), json!({}))
     }
 
     /// Answers with something else than JSON.
-    pub fn content(mut self, status: u16, what: &str, kind: &str, schema: Value, headers: Value) -> Self {
+    pub fn content(mut self, status: u16, what: &str, kind: &str, schema: &Value, headers: Value) -> Self {
         let mut answer = json!({ "description": what, "content": { kind: { "schema": schema } } });
         if headers.as_object().is_some_and(|headers| !headers.is_empty()) {
             answer["headers"] = headers;

@@ -39,17 +39,17 @@ fn text() -> Value {
 fn page(d: &mut Document) {
     d.operation(("GET", "/"), "page", "The web page; with an Upgrade header the WebSocket")
         .open()
-        .content(200, "The page", "text/html", text(), json!({}))
+        .content(200, "The page", "text/html", &text(), json!({}))
         .error(401, &["UNAUTHORIZED"])
         .error(426, &["UPGRADE_REQUIRED"]);
     d.operation(("GET", "/ws"), "websocket", "The WebSocket: docs/protocol.md")
-        .content(101, "It goes on as a WebSocket", "application/octet-stream", json!({}), json!({}))
+        .content(101, "It goes on as a WebSocket", "application/octet-stream", &json!({}), json!({}))
         .error(426, &["UPGRADE_REQUIRED"]);
     d.operation(("GET", "/api/openapi.json"), "openapi", "This document").content(
         200,
         "The document",
         "application/json",
-        json!({ "type": "object" }),
+        &json!({ "type": "object" }),
         json!({}),
     );
 }
@@ -64,7 +64,7 @@ fn health(d: &mut Document) {
         200,
         "Prometheus' text format",
         "text/plain",
-        text(),
+        &text(),
         json!({}),
     );
     d.operation(("GET", "/api/health"), "health", "How it is").answers::<Health>(200, "Its health");
@@ -203,7 +203,7 @@ fn terminal(d: &mut Document) {
     });
     d.operation(("GET", "/api/sessions/{id}/output"), "output", "The output that is kept")
         .query::<OutputQuery>()
-        .content(200, "Raw bytes", "application/octet-stream", json!({}), headers)
+        .content(200, "Raw bytes", "application/octet-stream", &json!({}), headers)
         .error(416, &["OFFSET_OUT_OF_RANGE"])
         .error(500, &["INTERNAL"])
         .error(503, &["BUSY"]);
