@@ -6,7 +6,8 @@
 //! test that starts the others and watches them.
 //!
 //! QUARTERDECK_HOSTILE_SECONDS is how long each kind of hostility rages, 2 by
-//! default; QUARTERDECK_HOSTILE_SEED repeats a random one. Words choose kinds.
+//! default; QUARTERDECK_HOSTILE_SEED repeats a random one; QUARTERDECK_HOSTILE_LOG=1
+//! shows init's log. Words choose kinds.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "it tells what it found")]
 
