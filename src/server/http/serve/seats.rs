@@ -135,15 +135,14 @@ impl Conduct {
         }
     }
 
-    /// The order in which a client's places are taken away: whose request has
-    /// not all come, then who asks nothing; never who is being answered.
-    fn rank(&self) -> Option<(u8, Instant)> {
-        let (phase, since) = *self.now();
-        match phase {
-            Phase::Head | Phase::Body => Some((0, since)),
-            Phase::Idle => Some((1, since)),
-            Phase::Busy | Phase::Upgraded => None,
-        }
+    /// Whether a request is on its way.
+    fn is_asking(&self) -> bool {
+        matches!(self.now().0, Phase::Head | Phase::Body)
+    }
+
+    /// Whether nothing is asked.
+    fn is_idle(&self) -> bool {
+        self.now().0 == Phase::Idle
     }
 }
 
@@ -191,18 +190,23 @@ impl Taken {
         Some(conduct)
     }
 
-    /// Takes a place away from the one of `peers` that has most; of its
-    /// connections that which can best be done without.
+    /// Takes a place away from the one of `peers` that has most: the oldest
+    /// connection whose request has not all come, else the oldest without one;
+    /// never one that is being answered.
     fn make_room(&mut self, peers: Vec<Peer>) -> bool {
         let mut levels: BTreeMap<usize, HashSet<Peer>> = BTreeMap::new();
         for peer in peers {
             levels.entry(self.of(peer)).or_default().insert(peer);
         }
         let victim = levels.values().rev().find_map(|peers| {
-            let candidates = self.seats.iter().filter(|(_, (peer, _))| peers.contains(peer));
-            candidates.filter_map(|(id, (_, conduct))| Some((conduct.rank()?, *id))).min()
+            // In the order in which they came, so that the search is short while there are many.
+            let oldest = |is_one: fn(&Conduct) -> bool| {
+                let mut seats = self.seats.iter();
+                seats.find(|(_, (peer, conduct))| is_one(conduct) && peers.contains(peer)).map(|(id, _)| *id)
+            };
+            oldest(Conduct::is_asking).or_else(|| oldest(Conduct::is_idle))
         });
-        let Some(conduct) = victim.and_then(|(_, id)| self.remove(id)) else { return false };
+        let Some(conduct) = victim.and_then(|id| self.remove(id)) else { return false };
         conduct.evicted.notify_one();
         true
     }
