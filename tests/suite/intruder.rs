@@ -121,4 +121,10 @@ fn a_session_of_the_same_user_gets_at_no_memory_and_no_descriptor() {
     );
     let all = attempts(&quarterdeck, "-", &[]);
     assert_refused(all.iter().filter(|attempt| !is_signal(attempt)), 2 * (OF_A_PROCESS - 1));
+    // What init can't open any more its sessions get all the same.
+    let score = |pid: i32| fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).expect("a score");
+    let score = |pid: i32| score(pid).trim().parse::<i32>().expect("a number");
+    let id = quarterdeck.api().shell("exec sleep 1000");
+    let (init, own) = (score(quarterdeck.init), score(i32::try_from(std::process::id()).expect("a process id")));
+    assert_eq!((init, score(quarterdeck.leader(&id))), (own, (own + 500).min(1000)));
 }

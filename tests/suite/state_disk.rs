@@ -3,9 +3,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 
-use nix::unistd::Uid;
 use serde_json::{Value, json};
 
 use crate::support::process;
@@ -143,16 +141,7 @@ fn a_directory_that_is_removed_is_made_again_and_nothing_in_another_one_is_overw
 }
 
 fn limit_files_of_the_server(quarterdeck: &Quarterdeck, limit: &str) {
-    let (server, limit) = (quarterdeck.server(), format!("--fsize={limit}"));
-    // Where it is another user, only that one may.
-    let user = process::status(server, "Uid").split_whitespace().next().expect("a user").to_owned();
-    let mut prlimit = Command::new("prlimit");
-    if user != Uid::effective().to_string() {
-        prlimit = Command::new("setpriv");
-        prlimit.args(["--reuid", &user, "--regid", &user, "--clear-groups", "prlimit"]);
-    }
-    let is_set = prlimit.args(["--pid", &server.to_string(), &limit]).status().expect("prlimit(1)");
-    assert!(is_set.success(), "{limit} was refused");
+    assert!(process::set_limit(quarterdeck.server(), &format!("--fsize={limit}")), "{limit} was refused");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use super::eventually;
 
@@ -21,6 +22,20 @@ pub fn status(pid: i32, field: &str) -> String {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_else(|e| panic!("status of {pid}: {e}"));
     let line = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
     line.unwrap_or_else(|| panic!("no {field} in {text}")).trim().to_owned()
+}
+
+/// Sets a limit of a process as `prlimit(1)` takes it; false if it is gone. Where
+/// it is somebody else's, that one has to do it: root lacks `CAP_SYS_RESOURCE` in
+/// containers.
+pub fn set_limit(pid: i32, flag: &str) -> bool {
+    let Ok(text) = fs::read_to_string(format!("/proc/{pid}/status")) else { return false };
+    let user = text.lines().find_map(|line| line.strip_prefix("Uid:")?.split_whitespace().next()).unwrap_or_default();
+    let mut prlimit = Command::new("prlimit");
+    if user != nix::unistd::Uid::effective().to_string() {
+        prlimit = Command::new("setpriv");
+        prlimit.args(["--reuid", user, "--regid", user, "--clear-groups", "prlimit"]);
+    }
+    prlimit.args(["--pid", &pid.to_string(), flag]).status().is_ok_and(|status| status.success())
 }
 
 /// The environment a process was started with, in order of the names.

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::Write;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -10,7 +9,7 @@ use nix::sys::signal::Signal;
 use super::{Outcome, find, server};
 use crate::families::{USERS, command};
 use crate::ledger::{Promise, Tracked};
-use crate::support::process::{descriptors, limits};
+use crate::support::process::{descriptors, limits, set_limit};
 use crate::who;
 use crate::world::{REFUSALS, World};
 
@@ -75,10 +74,7 @@ fn exhaust(world: &World, pid: i32, is_met: impl Fn() -> bool) -> Outcome {
     // The limit is one of poll(2)'s list as well, which is not to be cut off.
     let free =
         (0..).find(|number| !open.contains_key(number)).unwrap_or(0).max(u32::try_from(open.len() / 2).unwrap_or(0));
-    let limit = |soft: &str| {
-        let flag = format!("--nofile={soft}:");
-        Command::new("prlimit").args(["--pid", &pid.to_string(), &flag]).status().is_ok_and(|status| status.success())
-    };
+    let limit = |soft: &str| set_limit(pid, &format!("--nofile={soft}:"));
     let before = limits(pid);
     let line = before.iter().find_map(|line| line.strip_prefix("Max open files ")).unwrap_or("1024 1024");
     let soft = line.split(' ').next().unwrap_or("1024").to_owned();
