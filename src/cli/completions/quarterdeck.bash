@@ -73,18 +73,6 @@ _quarterdeck() {
             quarterdeck__subcmd__token,rm)
                 cmd="quarterdeck__subcmd__token__subcmd__rm"
                 ;;
-            quarterdeck__subcmd__workspace,exclude)
-                cmd="quarterdeck__subcmd__workspace__subcmd__exclude"
-                ;;
-            quarterdeck__subcmd__workspace,exists)
-                cmd="quarterdeck__subcmd__workspace__subcmd__exists"
-                ;;
-            quarterdeck__subcmd__workspace,look)
-                cmd="quarterdeck__subcmd__workspace__subcmd__look"
-                ;;
-            quarterdeck__subcmd__workspace,repositories)
-                cmd="quarterdeck__subcmd__workspace__subcmd__repositories"
-                ;;
             *)
                 ;;
         esac
@@ -648,64 +636,8 @@ _quarterdeck() {
             return 0
             ;;
         quarterdeck__subcmd__workspace)
-            opts="-h --help look exists exclude repositories"
+            opts="-h --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        quarterdeck__subcmd__workspace__subcmd__exclude)
-            opts="-h --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        quarterdeck__subcmd__workspace__subcmd__exists)
-            opts="-h --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        quarterdeck__subcmd__workspace__subcmd__look)
-            opts="-h --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        quarterdeck__subcmd__workspace__subcmd__repositories)
-            opts="-h --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -159,15 +159,7 @@ complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand health" -l json 
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand health" -s h -l help -d 'Print help'
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand server" -s h -l help -d 'Print help'
-complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand workspace; and not __fish_seen_subcommand_from look exists exclude repositories" -s h -l help -d 'Print help'
-complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand workspace; and not __fish_seen_subcommand_from look exists exclude repositories" -f -a "look" -d 'Look what is at the place of a worktree'
-complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand workspace; and not __fish_seen_subcommand_from look exists exclude repositories" -f -a "exists" -d 'Look whether something is there'
-complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand workspace; and not __fish_seen_subcommand_from look exists exclude repositories" -f -a "exclude" -d 'Add a pattern to a repository\'s exclude file'
-complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand workspace; and not __fish_seen_subcommand_from look exists exclude repositories" -f -a "repositories" -d 'List the repositories of submodules below a directory'
-complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand workspace; and __fish_seen_subcommand_from look" -s h -l help -d 'Print help'
-complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand workspace; and __fish_seen_subcommand_from exists" -s h -l help -d 'Print help'
-complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand workspace; and __fish_seen_subcommand_from exclude" -s h -l help -d 'Print help'
-complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand workspace; and __fish_seen_subcommand_from repositories" -s h -l help -d 'Print help'
+complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand workspace" -s h -l help -d 'Print help'
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand attach" -f -a "(quarterdeck ls --quiet 2>/dev/null)"
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand kill" -f -a "(quarterdeck ls --quiet 2>/dev/null)"
 complete -c quarterdeck -n "__fish_quarterdeck_using_subcommand logs" -f -a "(quarterdeck ls --quiet 2>/dev/null)"
