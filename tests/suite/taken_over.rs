@@ -75,6 +75,13 @@ fn it_connects_to_nobody_and_starts_no_process() {
 }
 
 #[test]
+fn it_can_have_init_wait_for_nothing_they_share() {
+    let missing = "Function not implemented (os error 38)";
+    assert_eq!([outcome("wait"), outcome("wait-by-request")], [missing; 2]);
+    assert_eq!(outcome("not-wait"), "it was let", "else the rest proves nothing");
+}
+
+#[test]
 fn what_only_an_intruder_would_do_ends_it_and_the_next_one_serves() {
     for act in ["exec:/bin/true", "user", "signal"] {
         let quarterdeck = trying(act);

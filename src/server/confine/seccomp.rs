@@ -26,7 +26,6 @@ const DATA: &[c_long] = &[
     libc::SYS_close_range,
     libc::SYS_dup,
     libc::SYS_dup3,
-    libc::SYS_fcntl,
     libc::SYS_ppoll,
     libc::SYS_pselect6,
     libc::SYS_epoll_create1,
@@ -196,7 +195,7 @@ const OLD_HOSTILE: &[c_long] = &[libc::SYS_fork, libc::SYS_vfork];
 const OLD_HOSTILE: &[c_long] = &[];
 
 /// `ioctl(2)` requests: is it a terminal, its groups and size, how much there is
-/// to read, do not wait.
+/// to read.
 #[allow(clippy::unnecessary_cast, reason = "the C library musl has another type for them")]
 const IOCTLS: &[u64] = &[
     libc::TCGETS as u64,
@@ -204,12 +203,18 @@ const IOCTLS: &[u64] = &[
     libc::TIOCGSID as u64,
     libc::TIOCGWINSZ as u64,
     libc::FIONREAD as u64,
-    libc::FIONBIO as u64,
     libc::FIOCLEX as u64,
 ];
 
 /// `prctl(2)` options: names of threads and of memory.
 const PRCTLS: &[i32] = &[libc::PR_SET_NAME, libc::PR_GET_NAME, libc::PR_SET_VMA];
+
+/// `fcntl(2)` commands: copies of descriptors, and what they are.
+const FCNTLS: &[i32] =
+    &[libc::F_DUPFD, libc::F_DUPFD_CLOEXEC, libc::F_GETFD, libc::F_SETFD, libc::F_GETFL, libc::F_GET_SEALS];
+
+/// Whether, and how, a read or write waits or somebody is signalled instead.
+const WAITS: i32 = libc::O_NONBLOCK | libc::O_ASYNC;
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
@@ -265,7 +270,12 @@ fn conditional() -> Result<Rules, seccompiler::BackendError> {
     let any_of = |at, values: Vec<u64>| -> Result<Vec<_>, _> {
         values.into_iter().map(|value| rule(vec![is(at, value)?])).collect()
     };
+    // Terminals and eventfds are open in init, too, which would wait for ever if
+    // it had to wait for one of them.
+    let mut fcntls = any_of(1, FCNTLS.iter().map(|command| bits(*command)).collect())?;
+    fcntls.push(rule(vec![is(1, bits(libc::F_SETFL))?, has(2, bits(WAITS), bits(libc::O_NONBLOCK))?])?);
     Ok(Rules::from([
+        (libc::SYS_fcntl, fcntls),
         (libc::SYS_clone, vec![rule(vec![has(0, thread, thread)?])?]),
         (libc::SYS_mmap, vec![rule(vec![has(2, code, 0)?])?]),
         (libc::SYS_mprotect, vec![rule(vec![has(2, code, 0)?])?]),

@@ -7,6 +7,8 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use rustix::fs::OFlags;
+
 /// `ACT` or `ACT:ARGUMENT`, tried once, by the first server only: the next one is
 /// to show what became of it.
 const VARIABLE: &str = "QUARTERDECK_TEST_TAKEN_OVER";
@@ -34,6 +36,18 @@ fn attempt(act: &str, argument: &str) -> io::Result<()> {
         "fork" => Command::new(argument).status().map(drop),
         "exec" => Err(Command::new(argument).exec()),
         "user" => Ok(rustix::thread::set_thread_uid(rustix::fs::Uid::ROOT)?),
+        "wait" => {
+            let (_ours, theirs) = rustix::pipe::pipe()?;
+            Ok(rustix::fs::fcntl_setfl(&theirs, OFlags::empty())?)
+        }
+        "wait-by-request" => {
+            let (_ours, theirs) = rustix::pipe::pipe()?;
+            Ok(rustix::io::ioctl_fionbio(&theirs, false)?)
+        }
+        "not-wait" => {
+            let (_ours, theirs) = rustix::pipe::pipe()?;
+            Ok(rustix::fs::fcntl_setfl(&theirs, OFlags::NONBLOCK)?)
+        }
         "signal" => {
             let init = rustix::process::getppid().ok_or(io::ErrorKind::NotFound)?;
             Ok(rustix::process::test_kill_process(init)?)
