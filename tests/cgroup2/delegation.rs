@@ -33,7 +33,8 @@ fn is_divided(group: &Group, quarterdeck: &Quarterdeck) {
 }
 
 fn warnings(quarterdeck: &Quarterdeck) -> Vec<serde_json::Value> {
-    let is_about_tokens = |entry: &serde_json::Value| entry["message"].as_str().is_some_and(|m| m.contains("--no-auth"));
+    let is_about_tokens =
+        |entry: &serde_json::Value| entry["message"].as_str().is_some_and(|m| m.contains("--no-auth"));
     let entries = quarterdeck.log().entries().into_iter();
     entries.filter(|entry| entry["level"] != "info" && !is_about_tokens(entry)).collect()
 }

@@ -69,8 +69,8 @@ class TerminalTest(ContainerTest):
         # Again until it is there: docker listens for SIGWINCH only some time after the container's first output.
         def has_arrived():
             terminal.resize(33, 101)
-            # Init shows nobody its descriptors; the main command is its first child.
-            shown = docker("exec", self.container, "stty", "-F", "/proc/2/fd/0", "size").stdout
+            # Init shows nobody its descriptors, but the main command has the terminal too.
+            shown = docker("exec", self.container, "sh", "-c", "stty -F /proc/$(pgrep -o -x bash)/fd/0 size").stdout
             return shown.split() == ["33", "101"]
 
         eventually("the size has arrived", has_arrived)

@@ -18,6 +18,10 @@ const KNOWN: ABI = ABI::V6;
 /// Where the kernel tells of processes.
 const PROC: &str = "/proc";
 
+/// Where random numbers come from in a static binary, which can't look for
+/// `getrandom(3)` while it runs.
+const RANDOM: [&str; 2] = ["/dev/urandom", "/dev/random"];
+
 /// How much of it is in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
@@ -51,6 +55,11 @@ fn try_restrict(writable: &[BorrowedFd<'_>]) -> Result<RulesetStatus, RulesetErr
         // What is not there needs no rule.
         if let Ok(opened) = PathFd::new(&readable) {
             rules = rules.add_rule(PathBeneath::new(opened, read))?;
+        }
+    }
+    for device in RANDOM {
+        if let Ok(opened) = PathFd::new(device) {
+            rules = rules.add_rule(PathBeneath::new(opened, AccessFs::ReadFile))?;
         }
     }
     // Files of any kind: what lies under the state file's name is set aside.
