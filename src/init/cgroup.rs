@@ -4,10 +4,13 @@
 //! kills all of it at once (`cgroup.kill`). Most containers see their cgroups
 //! read-only; there the other means of belonging have to do.
 
+use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
 
 use rustix::fs::{AtFlags, Mode, OFlags};
 
@@ -26,22 +29,60 @@ const PREFIX: &str = "quarterdeck-";
 /// below it, and hide there.
 const GROUPS_MAX: usize = 64;
 
+/// How often, and how far apart, init tries to remove groups when it ends.
+const LAST_TRIES: u32 = 20;
+const LAST_PAUSE: Duration = Duration::from_millis(5);
+
 /// Where sessions' cgroups are made: the cgroup of the container.
 #[derive(Debug)]
 pub struct Cgroups {
     path: PathBuf,
     controllers: Controllers,
     limits: SessionLimits,
+    leftovers: Rc<Leftovers>,
 }
 
-/// The cgroup of one life of a session, removed when dropped, if it is empty
-/// then.
+/// The cgroup of one life of a session, removed when dropped, or later if it is
+/// not empty then.
 #[derive(Debug)]
 pub struct Cgroup {
     path: PathBuf,
+    leftovers: Rc<Leftovers>,
     dir: OwnedFd,
     /// Processes killed in it because memory ran out.
     oom_kills: Option<KillCount>,
+}
+
+/// Groups that could not be removed yet: a process that was reaped may be in
+/// its group for a moment longer.
+#[derive(Debug, Default)]
+struct Leftovers(RefCell<Vec<PathBuf>>);
+
+impl Leftovers {
+    fn add(&self, group: &Path) {
+        if !remove(group) {
+            self.0.borrow_mut().push(group.to_owned());
+        }
+    }
+
+    /// Whether none is left.
+    fn try_again(&self) -> bool {
+        let mut groups = self.0.borrow_mut();
+        groups.retain(|group| !remove(group));
+        groups.is_empty()
+    }
+}
+
+impl Drop for Leftovers {
+    /// The container ends: nobody else will come for them.
+    fn drop(&mut self) {
+        for _ in 0..LAST_TRIES {
+            if self.try_again() {
+                return;
+            }
+            std::thread::sleep(LAST_PAUSE);
+        }
+    }
 }
 
 impl Cgroups {
@@ -66,7 +107,7 @@ impl Cgroups {
         if let Some(reason) = &controllers.failure {
             tracing::info!(cgroup = %path.display(), reason, "The container's cgroup could not be divided");
         }
-        Ok(Self { path, controllers, limits })
+        Ok(Self { path, controllers, limits, leftovers: Rc::default() })
     }
 
     /// Why one of the limits asked for can't be set.
@@ -86,15 +127,16 @@ impl Cgroups {
     /// # Errors
     /// What `mkdir(2)` returns: no right, or the limit of cgroups is reached.
     pub fn create(&self, id: SessionId) -> io::Result<Cgroup> {
+        self.leftovers.try_again();
         let path = self.path.join(format!("{PREFIX}{id}"));
         match fs::create_dir(&path) {
             Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(e),
             _ => {}
         }
-        let dir = open_dir(&path).inspect_err(|_| remove(&path))?;
+        let dir = open_dir(&path).inspect_err(|_| self.leftovers.add(&path))?;
         self.limit(id, &dir);
         let oom_kills = KillCount::open(path.join("memory.events"));
-        Ok(Cgroup { path, dir, oom_kills })
+        Ok(Cgroup { path, leftovers: Rc::clone(&self.leftovers), dir, oom_kills })
     }
 
     /// A session that can't be limited starts all the same.
@@ -150,7 +192,7 @@ impl AsFd for Cgroup {
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        remove(&self.path);
+        self.leftovers.add(&self.path);
     }
 }
 
@@ -177,11 +219,12 @@ fn members_of(group: &Path) -> Vec<Member> {
     text.lines().filter_map(|line| line.parse().ok()).filter_map(Member::find).collect()
 }
 
-/// Succeeds only where no process is left.
-fn remove(group: &Path) {
+/// Whether it is gone: only where no process is left.
+fn remove(group: &Path) -> bool {
     for group in tree(group).iter().rev() {
         let _ = fs::remove_dir(group);
     }
+    !group.exists()
 }
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
@@ -200,5 +243,29 @@ fn remove_stale(path: &Path) {
     let names = fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.file_name());
     for name in names.filter(|name| name.to_str().is_some_and(|name| name.starts_with(PREFIX))) {
         remove(&path.join(name));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_that_is_not_empty_yet_is_removed_later() {
+        let dir = tempfile::tempdir().unwrap();
+        let (group, process) = (dir.path().join("group"), dir.path().join("group/process"));
+        let make = || fs::create_dir(&group).and_then(|()| fs::write(&process, "")).unwrap();
+        make();
+        let leftovers = Leftovers::default();
+        leftovers.add(&group);
+        assert!(!leftovers.try_again() && group.exists());
+        fs::remove_file(&process).unwrap();
+        assert!(leftovers.try_again() && !group.exists());
+
+        make();
+        leftovers.add(&group);
+        fs::remove_file(&process).unwrap();
+        drop(leftovers);
+        assert!(!group.exists());
     }
 }
