@@ -55,22 +55,27 @@ export function installProbe() {
   const arm = (type, [criterion, parameter]) => {
     const isThere = criteria[criterion](parameter);
     measured = new Promise((resolve) => {
+      let began;
+      let observer;
+      const observe = async (records) => {
+        if (!isThere(records)) return;
+        observer.disconnect();
+        const changed = performance.now();
+        let frame = Infinity;
+        requestAnimationFrame(() => (frame = performance.now()));
+        const { paintTime, presentationTime } = await paint();
+        // What changed within a frame was painted before the next one.
+        const wait = frame < paintTime ? frame - changed : 0;
+        resolve({ painted: paintTime - began, worked: paintTime - began - wait, shown: presentationTime - began });
+      };
       const begin = ({ key, timeStamp }) => {
-        // It is pressed before the key that it changes.
-        if (key === 'Control') return;
-        window.removeEventListener(type, begin, { capture: true });
-        const observer = new MutationObserver(async (records) => {
-          if (!isThere(records)) return;
-          observer.disconnect();
-          const changed = performance.now();
-          let frame = Infinity;
-          requestAnimationFrame(() => (frame = performance.now()));
-          const { paintTime, presentationTime } = await paint();
-          // What changed within a frame was painted before the next one.
-          const wait = frame < paintTime ? frame - changed : 0;
-          resolve({ painted: paintTime - timeStamp, worked: paintTime - timeStamp - wait, shown: presentationTime - timeStamp });
-        });
-        observer.observe(document.querySelector('main'), { childList: true, characterData: true, subtree: true });
+        began = timeStamp;
+        // The page may act on the event before it gets here: then the observer was set when Control went down.
+        if (!observer) {
+          observer = new MutationObserver(observe);
+          observer.observe(document.querySelector('main'), { childList: true, characterData: true, subtree: true });
+        }
+        if (key !== 'Control') window.removeEventListener(type, begin, { capture: true });
       };
       window.addEventListener(type, begin, { capture: true });
     });
