@@ -7,7 +7,8 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { openBrowser } from './support/browser.mjs';
 import { assertNumberedLines, numberedLines } from './support/lines.mjs';
-import { NAME, freePort, startNginx } from './support/nginx.mjs';
+import { NAME, startNginx } from './support/nginx.mjs';
+import { freePort } from './support/port.mjs';
 import { startQuarterdeck } from './support/quarterdeck.mjs';
 
 const TOKEN = 'a-token-that-only-this-test-knows';

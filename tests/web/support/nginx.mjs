@@ -3,7 +3,6 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -14,16 +13,6 @@ import { until } from './until.mjs';
 const EXAMPLE = fileURLToPath(new URL('../../../container/proxy/nginx.conf', import.meta.url));
 /** The browser takes it for this machine. */
 export const NAME = 'quarterdeck.test';
-
-/** A port that was free a moment ago: nginx can't say which one it got. */
-export async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** Serves `target`, an address with a port, at https://quarterdeck.test:`port`. */
 export async function startNginx(port, target) {
