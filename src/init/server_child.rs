@@ -42,7 +42,7 @@ const KILLED: u8 = libc::SIGKILL as u8;
 /// Of `linux/sched.h`, in the flags of `proc_pid_stat(5)`.
 const PF_EXITING: u32 = 4;
 /// Longest wait when no process could be made: that passes by itself.
-const NO_PROCESS_MAX: Duration = Duration::from_millis(500);
+const SHORTAGE_MAX: Duration = Duration::from_millis(500);
 
 /// Without a sign of life for so long, a server is replaced.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -77,6 +77,8 @@ pub struct ServerChild {
     starts: u32,
     ends: VecDeque<Instant>,
     backoff: Duration,
+    /// How long to wait when no process can be made, which is no server's fault.
+    shortage: Duration,
     start_at: Option<Instant>,
     serving_since: Option<Instant>,
     /// Whether init ended the present server because of what it did.
@@ -107,6 +109,7 @@ impl ServerChild {
             starts: 0,
             ends: VecDeque::new(),
             backoff: BACKOFF_FIRST,
+            shortage: BACKOFF_FIRST,
             start_at: Some(now),
             serving_since: None,
             is_at_fault: false,
@@ -219,14 +222,18 @@ impl ServerChild {
         match ServerProcess::start(&self.binary, &self.path, ground) {
             Ok(process) => self.take_over(process),
             Err(reason) => {
-                tracing::error!(%reason, "Starting the API server failed");
-                self.wait_for(now, self.backoff.min(NO_PROCESS_MAX));
+                let wait = self.shortage;
+                let milliseconds = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+                tracing::error!(%reason, waitMs = milliseconds, "Starting the API server failed");
+                self.start_at = Some(now + wait);
+                self.shortage = (wait * 2).min(SHORTAGE_MAX);
             }
         }
     }
 
     fn take_over(&mut self, process: ServerProcess) {
         self.starts += 1;
+        self.shortage = BACKOFF_FIRST;
         self.process = Some(process);
         self.serving_since = None;
         self.is_at_fault = false;

@@ -2,50 +2,19 @@
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::support::log::Log;
 use crate::support::process::{children, with_argument};
 use crate::support::quarterdeck::BINARY;
 use crate::support::scene::mark;
+use crate::support::trace::Trace;
 use crate::support::{Form, Quarterdeck, eventually};
 
 const SWEEPS: usize = 3;
-
-/// strace(1) on a process that runs already.
-struct Trace {
-    strace: Child,
-    file: PathBuf,
-}
-
-impl Trace {
-    fn attach(pid: i32, dir: &Path) -> Self {
-        let file = dir.join(format!("trace-{pid}"));
-        let mut strace = Command::new("strace");
-        strace.args(["--follow-forks", "--attach", &pid.to_string(), "--output"]).arg(&file);
-        let mut strace = strace.stderr(Stdio::piped()).spawn().expect("strace(1)");
-        let said = Log::follow(strace.stderr.take().expect("stderr"));
-        eventually("strace has attached", || said.lines().iter().any(|line| line.ends_with(" attached")).then_some(()));
-        Self { strace, file }
-    }
-
-    /// Every system call that has returned so far.
-    fn calls(&self) -> Vec<String> {
-        let text = fs::read_to_string(&self.file).unwrap_or_default();
-        text.split_inclusive('\n').filter(|line| line.ends_with('\n')).map(str::to_owned).collect()
-    }
-}
-
-impl Drop for Trace {
-    fn drop(&mut self) {
-        let _ = kill(Pid::from_raw(i32::try_from(self.strace.id()).expect("a process id")), Signal::SIGTERM);
-        let _ = self.strace.wait();
-    }
-}
+const FOLLOW: [&str; 1] = ["--follow-forks"];
 
 /// Whether this call may sleep long. One with only fractions of a second to
 /// wait is a pause between two slices of a sweep.
@@ -61,7 +30,7 @@ fn init_wakes_up_for_the_sweep_and_for_nothing_else() {
     client.attach(&id);
     client.wait_until("it is quiet", |view| view.text(&id).contains("ready"));
     client.round_trip();
-    let trace = Trace::attach(quarterdeck.init, quarterdeck.dir());
+    let trace = Trace::attach(quarterdeck.init, quarterdeck.dir(), &FOLLOW);
     // The first sleep had begun before.
     let calls = eventually("some sweeps were made", || {
         let calls = trace.calls();
@@ -90,8 +59,8 @@ fn without_api_init_never_wakes_up() {
         with_argument(&mark).into_iter().find(|pid| process_name(*pid) == "sleep")
     });
     assert_eq!(children(init), [sleeper], "init runs more than the main command");
-    let trace = Trace::attach(init, clock.dir());
-    let other = Trace::attach(clock.init, clock.dir());
+    let trace = Trace::attach(init, clock.dir(), &FOLLOW);
+    let other = Trace::attach(clock.init, clock.dir(), &FOLLOW);
     eventually("some sweeps were made elsewhere", || {
         let sweeps = other.calls().iter().filter(|call| call.contains(" getdents64(")).count();
         (sweeps >= 2 * SWEEPS).then_some(())

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::support::payload::{self, READY, assert_same};
 use crate::support::process::stat;
+use crate::support::trace::Trace;
 use crate::support::{Client, Form, Quarterdeck, eventually, heavy, patience};
 
 const KILLS: usize = 25;
@@ -217,4 +218,33 @@ fn a_kill_is_no_error_of_ours() {
     let errors: Vec<_> =
         quarterdeck.log().entries().into_iter().filter(|entry| entry["level"] == json!("error")).collect();
     assert!(errors.is_empty(), "{errors:#?}");
+}
+
+/// That there was no room for a process is no server's fault, and is over with
+/// the first that could be made: a later one that hangs is replaced at once.
+#[test]
+fn a_time_without_room_for_processes_delays_no_later_start() {
+    let quarterdeck = Quarterdeck::as_pid1(&[]);
+    let failing = without_forks(&quarterdeck);
+    quarterdeck.kill_server();
+    // As many as a wait that doubled each time would have made a long one.
+    eventually("starts have failed", || (failed_starts(&quarterdeck) > 8).then_some(()));
+    drop(failing);
+    assert_eq!(quarterdeck.api().get("/api/health").json_of(200)["serverRestarts"], json!(1));
+    kill(Pid::from_raw(quarterdeck.server()), Signal::SIGSTOP).expect("the server");
+    assert_eq!(quarterdeck.api().get("/api/health").json_of(200)["serverRestarts"], json!(2));
+    let entries = quarterdeck.log().entries();
+    let waits: Vec<_> = entries.iter().filter(|entry| entry["recentEnds"].is_number()).collect();
+    assert!(waits.is_empty(), "it waited before a start: {waits:#?}");
+}
+
+fn failed_starts(quarterdeck: &Quarterdeck) -> usize {
+    let entries = quarterdeck.log().entries();
+    entries.iter().filter(|entry| entry["message"] == json!("Starting the API server failed")).count()
+}
+
+/// Every fork of init fails until this is dropped.
+fn without_forks(quarterdeck: &Quarterdeck) -> Trace {
+    let how = ["--trace=clone,clone3,fork,vfork", "--inject=clone,clone3,fork,vfork:error=EAGAIN"];
+    Trace::attach(quarterdeck.init, quarterdeck.dir(), &how)
 }

@@ -20,6 +20,7 @@ pub mod scene;
 pub mod seat;
 pub mod stead;
 pub mod terminal;
+pub mod trace;
 pub mod view;
 
 pub use bystander::Bystander;
