@@ -4,6 +4,7 @@
 
 mod api;
 pub mod attach;
+mod each;
 mod failure;
 mod health;
 mod kill;

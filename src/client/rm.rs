@@ -1,8 +1,8 @@
 //! `quarterdeck rm`
 
 use super::api::{Api, session_path};
+use super::each::each;
 use super::failure::Failure;
-use super::output;
 use crate::cli::client::RmArgs;
 use crate::exit::Exit;
 
@@ -13,16 +13,5 @@ pub async fn rm(api: &Api, args: &RmArgs) -> Result<Exit, Failure> {
         (true, false) => "?deleteWorktree=true",
         (true, true) => "?deleteWorktree=true&force=true",
     };
-    let mut outcome = Exit::Success;
-    for name in &args.names {
-        match api.delete(&session_path(name, query)).await {
-            Ok(answer) if args.common.json => output::print_json(&answer.body)?,
-            Ok(_) => {}
-            Err(failure) => {
-                output::complain(&failure);
-                outcome = Exit::Failure;
-            }
-        }
-    }
-    Ok(outcome)
+    each(&args.names, args.common.json, async |name| api.delete(&session_path(name, query)).await).await
 }

@@ -3,7 +3,8 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::api::Api;
+use super::api::{Api, path_of};
+use super::each::each;
 use super::failure::Failure;
 use super::output;
 use super::table::{self, Cell, Column, Side};
@@ -86,16 +87,5 @@ fn row(token: &Token) -> Vec<Cell> {
 }
 
 async fn rm(api: &Api, args: &RmTokenArgs) -> Result<Exit, Failure> {
-    let mut outcome = Exit::Success;
-    for id in &args.ids {
-        match api.delete(&super::api::path_of("/api/tokens/", id, "")).await {
-            Ok(answer) if args.common.json => output::print_json(&answer.body)?,
-            Ok(_) => {}
-            Err(failure) => {
-                output::complain(&failure);
-                outcome = Exit::Failure;
-            }
-        }
-    }
-    Ok(outcome)
+    each(&args.ids, args.common.json, async |id| api.delete(&path_of("/api/tokens/", id, "")).await).await
 }
