@@ -37,7 +37,7 @@ pub fn rage(kind: Kind, double: &mut Double) {
             garbage(double);
         }
         Kind::Deaf => loop {
-            let message = any_message(double);
+            let message = if double.rng.u8(..8) == 0 { any_message(double) } else { complaint(double) };
             if !double.send(&message) {
                 std::thread::park_timeout(Duration::from_micros(100));
             }
@@ -127,6 +127,14 @@ fn attention(double: &mut Double) -> ToInit {
         double.rng.u32(..3),
         Attention { need, is_told: double.rng.bool(), is_stuck: double.rng.bool() },
     )
+}
+
+/// What init tells on at once, and as long as it may be.
+fn complaint(double: &mut Double) -> ToInit {
+    let Some(known) = double.sessions.first() else { return attention(double) };
+    let (id, life) = (known.record.id, known.record.state.life);
+    let need = Some(double.rng.lowercase().to_string().repeat(NEED_MAX));
+    ToInit::Attention(id, life, Attention { need, is_told: double.rng.bool(), is_stuck: false })
 }
 
 fn any_request(double: &mut Double) -> Request {
@@ -262,7 +270,10 @@ fn hints(double: &mut Double) {
             let (word, value) = (double.rng.usize(..512), double.rng.u64(..));
             page.word(word).store(value, std::sync::atomic::Ordering::Relaxed);
         }
-        let _ = rustix::fs::fcntl_add_seals(hint, SealFlags::FUTURE_WRITE | SealFlags::WRITE);
+        // Init's own mapping keeps the second from being set, and would keep both.
+        for seal in [SealFlags::FUTURE_WRITE, SealFlags::WRITE] {
+            let _ = rustix::fs::fcntl_add_seals(hint, seal);
+        }
         let _ = rustix::io::write(data, &(u64::MAX - 1).to_ne_bytes());
         try_to_write(ring);
     }

@@ -6,23 +6,20 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Quarterdeck, process};
 
-/// More memory than before init may have at no time, in KiB, however short: what
-/// it holds for its work, and the rings that sessions fill, 4 MiB each.
-const GROWTH_MAX: u64 = 64 * 1024;
-
 /// A child of init that has ended is reaped before so long. On a busy machine
 /// this measures the machine.
 const REAPED_WITHIN: Duration = Duration::from_secs(5);
 
-/// Looks at init until `time` is over; what it found.
-pub fn watch(qd: &Quarterdeck, time: Duration) -> Found {
+/// Looks at init until `time` is over; what it found. At no time, however short, may
+/// it have `growth_max` KiB of memory more than before.
+pub fn watch(qd: &Quarterdeck, time: Duration, growth_max: u64) -> Found {
     let start = Instant::now();
     let mut found = Found { memory_before: memory(qd.init, "VmRSS:"), ..Found::default() };
     let mut dead: HashMap<i32, Instant> = HashMap::new();
     while start.elapsed() < time {
         // The most it ever had, as the kernel remembers it.
         found.memory_most = memory(qd.init, "VmHWM:");
-        assert!(found.memory_most < found.memory_before + GROWTH_MAX, "{found:?} KiB");
+        assert!(found.memory_most < found.memory_before + growth_max, "{found:?} KiB");
         let zombies: Vec<i32> = process::children(qd.init)
             .into_iter()
             .filter(|pid| process::stat(*pid).is_some_and(|stat| stat.state == 'Z'))

@@ -99,6 +99,8 @@ fn exhaust(world: &World, pid: i32, is_met: impl Fn() -> bool) -> Outcome {
 /// The kernel accepts connections that the server then cannot take.
 pub fn server_descriptors(world: &World) -> Outcome {
     let pid = find(world, "server", || world.rig.server())?;
+    // How many connections it takes it decides when it starts.
+    find(world, "answer", || world.listed())?;
     world.ledger.excuses.silence(LASTS + AFTERMATH);
     world.ledger.excuses.starve(LASTS + AFTERMATH);
     exhaust(world, pid, || world.unanswered(Duration::from_millis(300)))
