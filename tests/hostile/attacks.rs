@@ -199,7 +199,8 @@ fn greed(double: &mut Double) {
             let words = vec![String::new(); 20_000];
             ([vec!["no-such-program".to_owned()], words].concat(), vec![("PATH".into(), dirs.join(":"))])
         }
-        2 => (vec!["true".into(); 50_000], Vec::new()),
+        // Short to say, long to keep.
+        2 => (vec!["true".into(); 10_000], Vec::new()),
         3 => (vec!["true".into()], vec![("A".into(), String::new()); 20_000]),
         4 => (vec!["true".into(), "x".repeat(100_000)], Vec::new()),
         _ => (vec!["sleep".into(), "1000".into()], Vec::new()),
