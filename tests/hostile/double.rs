@@ -90,6 +90,9 @@ impl Double {
         match message {
             ToServer::Hello { .. } => self.alarm = fds.into_iter().nth(1),
             ToServer::Session(record) => {
+                if let Err(error) = record.spec.check() {
+                    rig::tell_breach(&format!("a session was made that no client may ask for: {error}"));
+                }
                 self.sessions.retain(|known| known.record.id != record.id);
                 self.sessions.push(Known { record: (**record).clone(), fds });
             }
