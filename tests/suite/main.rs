@@ -7,6 +7,7 @@ mod support;
 mod attach;
 mod attention;
 mod auth;
+mod auth_held;
 mod auth_host;
 mod auth_rotation;
 mod auth_secrets;

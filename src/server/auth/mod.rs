@@ -208,7 +208,9 @@ impl Auth {
         }
     }
 
-    fn end_of(&self, grant: &Grant) -> Option<&'static str> {
+    /// Why a login is over, if it is.
+    #[must_use]
+    pub fn end_of(&self, grant: &Grant) -> Option<&'static str> {
         if grant.generation.is_some_and(|of| self.state().main.as_ref().is_none_or(|main| main.generation != of)) {
             return Some("the token was changed; log in with the new one");
         }

@@ -139,6 +139,14 @@ pub fn check_session(app: &App, grant: &Grant) -> Result<(), ApiError> {
     }
 }
 
+/// What was let in has to be so still.
+pub fn check_still(app: &App, grant: &Grant) -> Result<(), ApiError> {
+    match app.auth.end_of(grant) {
+        Some(reason) => Err(ApiError::login_over(reason)),
+        None => check_session(app, grant),
+    }
+}
+
 fn right_of(request: &Request) -> Right {
     let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     // The same route is the page and the WebSocket.

@@ -8,8 +8,11 @@ use axum::http::request::Parts;
 use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 
+use super::auth::check_still;
 use super::error::ApiError;
 use super::serve::SlowBody;
+use crate::server::App;
+use crate::server::auth::rights::Grant;
 
 /// Largest JSON body in bytes; half of what a link message may have.
 pub const JSON_MAX: usize = 64 * 1024;
@@ -24,13 +27,13 @@ const DISCARD_MAX: usize = 32 * 1024 * 1024;
 /// A JSON body. An empty one counts as `{}`.
 pub struct JsonBody<T>(pub T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+impl<T: DeserializeOwned> FromRequest<App> for JsonBody<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         refuse_encoded(&request)?;
         let is_json = is_json(&request);
-        let bytes = read(request.into_body(), JSON_MAX).await?;
+        let bytes = read(app, request, JSON_MAX).await?;
         if bytes.is_empty() {
             return parse(b"{}").map(Self);
         }
@@ -44,22 +47,26 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
 /// A body of raw bytes.
 pub struct InputBody(pub Bytes);
 
-impl<S: Send + Sync> FromRequest<S> for InputBody {
+impl FromRequest<App> for InputBody {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, app: &App) -> Result<Self, ApiError> {
         refuse_encoded(&request)?;
-        read(request.into_body(), INPUT_MAX).await.map(Self)
+        read(app, request, INPUT_MAX).await.map(Self)
     }
 }
 
-/// The `{id}` of a path: a session's id or name.
+/// The `{id}` of a path: a session's id or name. For the token of one session it
+/// is always the id: when the body has come the name may be another's.
 pub struct SessionPath(pub String);
 
 impl<S: Send + Sync> FromRequestParts<S> for SessionPath {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        if let Some(own) = parts.extensions.get::<Grant>().and_then(|grant| grant.session) {
+            return Ok(Self(own.to_string()));
+        }
         let path = Path::<String>::from_request_parts(parts, state).await;
         path.map(|Path(id)| Self(id)).map_err(|e| ApiError::invalid(e.body_text()))
     }
@@ -92,7 +99,18 @@ fn broken(error: axum::Error) -> ApiError {
     ApiError::invalid(format!("The request body broke off: {error}"))
 }
 
-async fn read(mut body: Body, limit: usize) -> Result<Bytes, ApiError> {
+/// Reads a body. It may take its time; what its sender was allowed at the
+/// beginning counts no more if it is not so at the end.
+async fn read(app: &App, mut request: Request, limit: usize) -> Result<Bytes, ApiError> {
+    let grant = request.extensions_mut().remove::<Grant>();
+    let bytes = read_all(request.into_body(), limit).await?;
+    if let Some(grant) = grant {
+        check_still(app, &grant)?;
+    }
+    Ok(bytes)
+}
+
+async fn read_all(mut body: Body, limit: usize) -> Result<Bytes, ApiError> {
     let mut all = Vec::new();
     let mut total = 0usize;
     while let Some(frame) = body.frame().await {
