@@ -8,10 +8,11 @@ const size = (cols: number, rows = 24): Size => ({ cols, rows });
 
 /** One browser's terminal, with a room that the test sets. */
 function browser(room: Size | undefined) {
-  const screen = { room, shown: undefined as Size | undefined, foreign: false, asked: [] as Size[], takes: true };
+  const screen = { room, shown: undefined as Size | undefined, foreign: false, asked: [] as Size[], takes: true, looksOnly: false };
   const sizing = new Sizing({
     room: () => screen.room,
     adapt: (shown, foreign) => Object.assign(screen, { shown, foreign }),
+    mayAsk: () => !screen.looksOnly,
     ask: (wanted) => {
       if (screen.takes) screen.asked.push(wanted);
       return screen.takes;
@@ -132,4 +133,18 @@ test('two browsers do not fight: the one that claimed last has it', () => {
   settle();
   expect(told).toBe(2);
   expect([first.screen, second.screen]).toMatchObject([{ shown: size(120), foreign: false }, { shown: size(120), foreign: true }]);
+});
+
+test('who may only look sees the session in its size, also with the keyboard in it', () => {
+  const { sizing, screen } = browser(size(120));
+  screen.looksOnly = true;
+  sizing.told(size(120));
+  sizing.claim();
+  screen.room = size(130);
+  sizing.refit();
+  expect(screen).toMatchObject({ shown: size(120), foreign: true });
+  sizing.told(size(80));
+  sizing.claim();
+  vi.advanceTimersByTime(1_000);
+  expect(screen).toMatchObject({ shown: size(80), foreign: true, asked: [] });
 });

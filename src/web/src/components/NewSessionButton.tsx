@@ -1,6 +1,7 @@
 import { Plus } from 'lucide-react';
 import { useWebSocket } from '../hooks/useWebSocket';
 import { CRITICAL_TOOLTIP, isMemoryCritical } from '../state/admission';
+import { mayManage } from '../state/login';
 
 interface Props {
   /** With words beside the plus. */
@@ -8,9 +9,11 @@ interface Props {
   onCreate(): void;
 }
 
-/** Opens the dialog, unless memory is so short that the server takes no session. */
+/** Opens the dialog, unless memory is so short that the server takes no session. Who may make none sees none. */
 export function NewSessionButton({ large, onCreate }: Props) {
-  const critical = isMemoryCritical(useWebSocket());
+  const state = useWebSocket();
+  const critical = isMemoryCritical(state);
+  if (!mayManage(state)) return null;
   return (
     <button
       type="button"

@@ -26,7 +26,8 @@ interface Props {
   drag: TabDrag;
   onSelect(): void;
   onKeyDown(event: KeyboardEvent): void;
-  onDestroy(): void;
+  /** Null for who may destroy none. */
+  onDestroy: (() => void) | null;
 }
 
 export function SessionTab({ session, selected, mark, drag, onSelect, onKeyDown, onDestroy }: Props) {
@@ -89,16 +90,18 @@ export function SessionTab({ session, selected, mark, drag, onSelect, onKeyDown,
         </span>
       </button>
       {/* For the mouse only: a tablist may hold nothing but tabs. Keyboards have Delete and the panel's button. */}
-      <button
-        type="button"
-        aria-hidden
-        tabIndex={-1}
-        title={`Destroy ${session.name}`}
-        className={`icon-button mr-1 size-6 shrink-0 ${selected ? '' : 'opacity-0 group-hover:opacity-100'}`}
-        onClick={onDestroy}
-      >
-        <X className="size-3.5" />
-      </button>
+      {onDestroy && (
+        <button
+          type="button"
+          aria-hidden
+          tabIndex={-1}
+          title={`Destroy ${session.name}`}
+          className={`icon-button mr-1 size-6 shrink-0 ${selected ? '' : 'opacity-0 group-hover:opacity-100'}`}
+          onClick={onDestroy}
+        >
+          <X className="size-3.5" />
+        </button>
+      )}
     </div>
   );
 }

@@ -3,6 +3,7 @@ import { type KeyboardEvent, useState } from 'react';
 import { useApp } from '../app';
 import { useWebSocket } from '../hooks/useWebSocket';
 import type { Session } from '../protocol/messages';
+import { mayManage } from '../state/login';
 import { NewSessionButton } from './NewSessionButton';
 import { SESSION_LIST_ID } from './SessionList';
 import { SessionTab, tabId } from './SessionTab';
@@ -23,7 +24,9 @@ interface Props {
  */
 export function SessionTabs({ listOpen, onToggleList, onCreate, onDestroy, onEnter }: Props) {
   const { actions } = useApp();
-  const { sessions, activeId } = useWebSocket();
+  const state = useWebSocket();
+  const { sessions, activeId } = state;
+  const canDestroy = mayManage(state);
   const [dragged, setDragged] = useState<{ from: number; over: number } | null>(null);
   const [moved, setMoved] = useState('');
 
@@ -34,7 +37,7 @@ export function SessionTabs({ listOpen, onToggleList, onCreate, onDestroy, onEnt
   };
   const onKeyDown = (event: KeyboardEvent, session: Session, index: number) => {
     const target = targetOf(event.key, index, sessions.length);
-    if (event.key === 'Delete') onDestroy(session);
+    if (event.key === 'Delete' && canDestroy) onDestroy(session);
     else if (target === undefined) return;
     else if (event.ctrlKey && event.shiftKey) move(session, index + (event.key === 'ArrowLeft' ? -1 : event.key === 'ArrowRight' ? 1 : 0));
     else {
@@ -87,7 +90,7 @@ export function SessionTabs({ listOpen, onToggleList, onCreate, onDestroy, onEnt
             drag={dragOf(index)}
             onSelect={() => onEnter(session)}
             onKeyDown={(event) => onKeyDown(event, session, index)}
-            onDestroy={() => onDestroy(session)}
+            onDestroy={canDestroy ? () => onDestroy(session) : null}
           />
         ))}
       </div>

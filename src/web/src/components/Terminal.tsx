@@ -6,6 +6,7 @@ import { useWebSocket } from '../hooks/useWebSocket';
 import { isRunning, type Session } from '../protocol/messages';
 import { joinCommandLine } from '../state/commandLine';
 import { endingSentence } from '../state/ending';
+import { mayManage } from '../state/login';
 import { DetailsButton } from './DetailsButton';
 import { PasteBar } from './PasteBar';
 import { SearchBar } from './SearchBar';
@@ -24,7 +25,8 @@ interface Props {
 /** The panel of one session. The xterm itself lives in `terminal/screens.ts`; this only shows and hides it. */
 export function Terminal({ session, active, searching, onSearch, onSearchClose, onDestroy }: Props) {
   const { screens } = useApp();
-  const { pastes, foreignSizes } = useWebSocket();
+  const state = useWebSocket();
+  const { pastes, foreignSizes, login } = state;
   const paste = pastes[session.id];
   const host = useRef<HTMLDivElement>(null);
   const bars = useHeightAs('--bars-height', active);
@@ -55,7 +57,7 @@ export function Terminal({ session, active, searching, onSearch, onSearchClose, 
       <div ref={host} className="min-h-0 flex-1 overflow-hidden bg-terminal py-1 pl-2" />
       {active && paste && <PasteBar session={session} progress={paste} />}
       <div ref={bars} data-bars className="shrink-0">
-        {!running && <EndedBar session={session} />}
+        {!running && <EndedBar session={session} canResume={!login.readOnly} />}
         <footer className="flex h-8 shrink-0 items-center gap-4 border-t border-surface px-3 text-xs text-muted">
           <span className="flex shrink-0 items-center gap-1.5" data-testid="status">
             <StatusIcon session={session} /> {statusLabel(session)}
@@ -75,21 +77,27 @@ export function Terminal({ session, active, searching, onSearch, onSearchClose, 
             </span>
           )}
           <span className="ml-auto flex shrink-0 items-center gap-1">
-            <TerminalSize session={session} foreign={foreignSizes.includes(session.id)} onTakeOver={() => screens.get(session.id)?.takeOverSize()} />
+            <TerminalSize
+              session={session}
+              foreign={foreignSizes.includes(session.id)}
+              onTakeOver={login.readOnly ? null : () => screens.get(session.id)?.takeOverSize()}
+            />
             <button type="button" className="icon-button" aria-label="Search" title="Search (Ctrl+Shift+F)" onClick={() => onSearch(!searching)}>
               <Search aria-hidden className="size-4" />
             </button>
             <DetailsButton session={session} />
             <DownloadButton session={session} />
-            <button
-              type="button"
-              className="icon-button"
-              aria-label={`Destroy session ${session.name}`}
-              title="Destroy session"
-              onClick={() => onDestroy(session)}
-            >
-              <Trash2 aria-hidden className="size-4" />
-            </button>
+            {mayManage(state) && (
+              <button
+                type="button"
+                className="icon-button"
+                aria-label={`Destroy session ${session.name}`}
+                title="Destroy session"
+                onClick={() => onDestroy(session)}
+              >
+                <Trash2 aria-hidden className="size-4" />
+              </button>
+            )}
           </span>
         </footer>
       </div>
@@ -100,7 +108,8 @@ export function Terminal({ session, active, searching, onSearch, onSearchClose, 
 interface SizeProps {
   session: Session;
   foreign: boolean;
-  onTakeOver(): void;
+  /** Null for who may only look. */
+  onTakeOver: (() => void) | null;
 }
 
 function TerminalSize({ session: { cols, rows }, foreign, onTakeOver }: SizeProps) {
@@ -112,7 +121,7 @@ function TerminalSize({ session: { cols, rows }, foreign, onTakeOver }: SizeProp
       <span role="status" className="flex items-center gap-1">
         {foreign && <span className="text-warning-text max-md:sr-only">sized by another browser</span>}
       </span>
-      {foreign && (
+      {foreign && onTakeOver && (
         <button type="button" className="button mr-1 h-6 px-2 text-xs" onClick={onTakeOver}>
           <Maximize2 aria-hidden className="size-3.5" /> <span className="max-md:sr-only">Take over size</span>
         </button>
@@ -143,7 +152,7 @@ function DownloadButton({ session }: { session: Session }) {
   );
 }
 
-function EndedBar({ session }: { session: Session }) {
+function EndedBar({ session, canResume }: { session: Session; canResume: boolean }) {
   const { actions, screens } = useApp();
   const [busy, setBusy] = useState(false);
   const bar = useRef<HTMLDivElement>(null);
@@ -164,9 +173,11 @@ function EndedBar({ session }: { session: Session }) {
     <div ref={bar} role="status" className="flex shrink-0 items-center gap-3 border-t border-line bg-surface px-4 py-2">
       <StatusIcon session={session} />
       <p className="min-w-0 flex-1">{endingSentence(session)}</p>
-      <button type="button" className="button-primary" aria-disabled={busy} onClick={() => void (busy || resume())}>
-        <Play aria-hidden className="size-4" /> Resume
-      </button>
+      {canResume && (
+        <button type="button" className="button-primary" aria-disabled={busy} onClick={() => void (busy || resume())}>
+          <Play aria-hidden className="size-4" /> Resume
+        </button>
+      )}
     </div>
   );
 }

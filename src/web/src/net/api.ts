@@ -26,6 +26,8 @@ export interface Login {
   readonly loggedIn: boolean;
   /** Whether the login may only look. */
   readonly readOnly?: boolean;
+  /** The one session that the login is for. */
+  readonly sessionId?: string;
   /** Whether a page of this address may open the WebSocket. */
   readonly socketAllowed?: boolean;
 }

@@ -70,7 +70,8 @@ export class Gate {
   }
 
   private enter(login: Login | null): void {
-    this.events.changed({ ...initialLogin, phase: 'in', readOnly: login?.readOnly === true, canLeave: login?.loginRequired === true });
+    const { readOnly = false, sessionId, loginRequired = false } = login ?? {};
+    this.events.changed({ ...initialLogin, phase: 'in', readOnly, oneSession: sessionId !== undefined, canLeave: loginRequired });
     this.events.opened();
   }
 }

@@ -6,11 +6,14 @@ import type { StreamSink } from './sessionStream';
 export interface ScreenHooks {
   input(bytes: Uint8Array): void;
   paste(pasted: { bytes: Uint8Array; closing: Uint8Array }): void;
+  /** Whether this page may set the size at all. */
+  mayResize(): boolean;
   /** Asks for a size; says whether that was possible. */
   resized(cols: number, rows: number): boolean;
   /** Whether the terminal has a size that is not that of its room. */
   foreignSize(foreign: boolean): void;
-  replaying(): boolean;
+  /** Whether what the terminal would answer by itself is wanted by nobody. */
+  mute(): boolean;
 }
 
 /** The terminals, as far as the streams care. */

@@ -140,9 +140,11 @@ export class Streams {
     const sink = this.screens.create(id, {
       input: (bytes) => this.mayType() && this.entered(this.streams.get(id)?.type(bytes)),
       paste: ({ bytes, closing }) => this.mayType() && this.entered(this.streams.get(id)?.paste(bytes, closing)),
+      mayResize: () => !this.store.get().login.readOnly,
       resized: (cols, rows) => this.resizeWanted(id, cols, rows),
       foreignSize: (foreign) => this.store.update((state) => withForeignSize(state, id, foreign)),
-      replaying: () => this.streams.get(id)?.replaying ?? false,
+      // Who may only look answers no program either.
+      mute: () => this.store.get().login.readOnly || (this.streams.get(id)?.replaying ?? false),
     });
     return new SessionStream(id, sink, {
       control: (message) => this.control(message),
@@ -162,7 +164,7 @@ export class Streams {
   }
 
   private resizeWanted(sessionId: string, cols: number, rows: number): boolean {
-    if (!this.streams.get(sessionId)?.running || this.store.get().login.readOnly) return false;
+    if (!this.streams.get(sessionId)?.running) return false;
     return this.control({ type: 'terminal.resize', sessionId, cols, rows });
   }
 

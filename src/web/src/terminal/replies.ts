@@ -34,11 +34,11 @@ const OSC_COLOURS = [4, 10, 11, 12];
 /** Asked for by turning focus reporting on, and sent at once: not a question by its form. */
 const FOCUS_REPORTS = new Set(['\x1b[I', '\x1b[O']);
 
-export function muteHistory(terminal: Pick<Terminal, 'parser'>, replaying: () => boolean): void {
-  for (const id of CSI_QUESTIONS) terminal.parser.registerCsiHandler(id, replaying);
-  terminal.parser.registerDcsHandler({ intermediates: '$', final: 'q' }, replaying);
+export function muteHistory(terminal: Pick<Terminal, 'parser'>, mute: () => boolean): void {
+  for (const id of CSI_QUESTIONS) terminal.parser.registerCsiHandler(id, mute);
+  terminal.parser.registerDcsHandler({ intermediates: '$', final: 'q' }, mute);
   for (const id of OSC_COLOURS) {
-    terminal.parser.registerOscHandler(id, (data) => replaying() && data.split(';').includes('?'));
+    terminal.parser.registerOscHandler(id, (data) => mute() && data.split(';').includes('?'));
   }
 }
 

@@ -61,6 +61,7 @@ export class Screen implements StreamSink {
     this.sizing = new Sizing({
       room: () => this.room(),
       adapt: (size, foreign) => this.adapt(size, foreign),
+      mayAsk: () => hooks.mayResize(),
       ask: ({ cols, rows }) => hooks.resized(cols, rows),
     });
     this.terminal = new Terminal({
@@ -80,7 +81,7 @@ export class Screen implements StreamSink {
     this.terminal.loadAddon(new Unicode11Addon());
     this.terminal.unicode.activeVersion = '11';
     fixEraseAbove(this.terminal);
-    muteHistory(this.terminal, hooks.replaying);
+    muteHistory(this.terminal, hooks.mute);
     // As a key does, a paste says that the user is here.
     takePastes(this.element, this.terminal, (pasted) => {
       this.sizing.claim();
@@ -258,7 +259,7 @@ export class Screen implements StreamSink {
   }
 
   private typed(data: string): void {
-    if (data === '' || (isFocusReport(data) && this.hooks.replaying())) return;
+    if (data === '' || (isFocusReport(data) && this.hooks.mute())) return;
     this.hooks.input(this.encoder.encode(data));
   }
 }

@@ -20,6 +20,8 @@ export interface SizingHost {
   room(): Size | undefined;
   /** Gives the terminal this size; `foreign` when it is not that of the room. */
   adapt(size: Size, foreign: boolean): void;
+  /** Whether the room may ever count. Where not, the session's size always holds. */
+  mayAsk(): boolean;
   /** Asks the server for a size; says whether that was possible. */
   ask(size: Size): boolean;
 }
@@ -38,7 +40,7 @@ export class Sizing {
 
   /** The user is here. */
   claim(): void {
-    if (this.own) return;
+    if (this.own || !this.host.mayAsk()) return;
     this.own = true;
     this.refit();
   }
@@ -61,7 +63,7 @@ export class Sizing {
       this.own = false;
       this.host.adapt(size, false);
     } else if (answered < 0) {
-      this.own = equal(size, room);
+      this.own = this.host.mayAsk() && equal(size, room);
       this.settle(room);
     }
   }
