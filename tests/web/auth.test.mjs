@@ -195,15 +195,22 @@ test('who may only look gets the page, and is told what can not be done', async 
   const made = await fetch(`${server.url}/api/sessions`, {
     method: 'POST',
     headers: { ...asHolder().headers, 'Content-Type': 'application/json' },
-    body: JSON.stringify({ name: 'shown', command: ['/bin/sh', '-c', 'echo something to see; exec cat'] }),
+    // It asks the terminal what it is, as a program may at any time.
+    body: JSON.stringify({ name: 'shown', command: ['/bin/sh', '-c', 'echo something to see; read go; printf "\\033[c"; echo asked; exec cat'] }),
   });
   const { id } = (await made.json()).session;
   await withBrowser(`${server.url}/#token=${token}`, async (deck) => {
     await deck.connected();
     await deck.textAppears(id, 'something to see');
     await deck.page.getByText('Read only').waitFor();
+    assert.equal(await deck.page.getByRole('button', { name: /New session|Destroy/ }).count(), 0, 'nothing is offered that is refused');
     await deck.tab('shown').click();
     await deck.page.locator('.xterm-helper-textarea').first().focus();
+    await fetch(`${server.url}/api/sessions/shown/input`, { method: 'POST', body: '\n', ...asHolder() });
+    await deck.textAppears(id, 'asked');
+    assert.equal(await deck.page.getByText('This login may only look').count(), 0, 'nobody has typed yet');
+    await deck.page.getByText('80×24').waitFor();
+    await deck.page.getByText('sized by another browser').waitFor();
     await deck.page.keyboard.type('typed by a reader');
     await deck.page.getByText('This login may only look').waitFor();
     const output = await (await fetch(`${server.url}/api/sessions/shown/output`, asHolder())).text();
