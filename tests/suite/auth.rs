@@ -131,6 +131,25 @@ fn a_login_gives_a_cookie_that_scripts_and_other_sites_do_not_get() {
     assert!(out.headers["set-cookie"].to_str().expect("text").contains("Max-Age=0"), "{out}");
 }
 
+/// As nginx does it with `auth_basic`: the browser sends the proxy's password
+/// with every request, and nginx passes it on.
+#[test]
+fn a_password_that_a_proxy_asks_for_is_no_wrong_token() {
+    let quarterdeck = secured();
+    let proxied = quarterdeck.api().with("authorization", "Basic YWxhZGRpbjpvcGVu");
+    let browser = proxied.with("cookie", &log_in(&proxied, TOKEN));
+    for _ in 0..9 {
+        proxied.get("/api/sessions").error(401, "UNAUTHORIZED");
+        assert_eq!(browser.get("/api/sessions").status, 200);
+    }
+    let wrong = quarterdeck.log().entries().iter().any(|entry| entry["message"] == "A wrong token was shown");
+    assert!(!wrong, "it counts as no guess");
+    // A token that is wrong stays wrong, whatever cookie comes with it.
+    for header in ["Bearer guessed", "bearer", "Bearer "] {
+        browser.with("authorization", header).get("/api/sessions").error(401, "UNAUTHORIZED");
+    }
+}
+
 #[test]
 fn the_cookie_of_a_page_over_tls_is_never_sent_without() {
     let quarterdeck = Quarterdeck::launch(&Setup {

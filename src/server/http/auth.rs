@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, RawPathParams, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -26,18 +26,25 @@ pub enum Shown<'a> {
     Nothing,
 }
 
-/// What a request shows; a token before a cookie.
+/// What a request shows; a token before a cookie. Other schemes are meant for
+/// others, such as a proxy that asks for a password of its own and passes it on.
 pub fn shown<'a>(app: &App, headers: &'a HeaderMap) -> Shown<'a> {
-    if let Some(value) = headers.get(header::AUTHORIZATION) {
-        // The scheme is a word in any case, RFC 9110.
-        let text = value.to_str().unwrap_or_default();
-        let token = text.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        return Shown::Token(token.map_or("", |(_, token)| token.trim()));
+    if let Some(token) = headers.get(header::AUTHORIZATION).and_then(bearer) {
+        return Shown::Token(token);
     }
     let name = cookie_name(app, headers);
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = cookies.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.find(|(key, _)| *key == name).map_or(Shown::Nothing, |(_, value)| Shown::Cookie(value))
+}
+
+/// The token, if there is one. The scheme is a word in any case, RFC 9110.
+fn bearer(value: &HeaderValue) -> Option<&str> {
+    const SCHEME: &str = "bearer";
+    let (scheme, rest) = value.as_bytes().split_at_checked(SCHEME.len())?;
+    let is_bearer = scheme.eq_ignore_ascii_case(SCHEME.as_bytes()) && rest.first().is_none_or(|byte| *byte == b' ');
+    // What is no text is no token either, and a wrong one.
+    is_bearer.then(|| std::str::from_utf8(rest).unwrap_or_default().trim())
 }
 
 /// Browsers keep cookies by host alone. The port in the name keeps those of
