@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::Uid;
 use serde_json::json;
 
-use crate::support::http::id_of;
+use crate::support::http::{Api, id_of};
 use crate::support::quarterdeck::Quarterdeck;
 use crate::support::{Setup, process};
 
@@ -33,6 +33,12 @@ fn program(quarterdeck: &Quarterdeck) -> PathBuf {
 /// it.
 #[track_caller]
 fn attempts(quarterdeck: &Quarterdeck, user: &str, files: &[PathBuf]) -> Vec<(String, String)> {
+    attempts_beside(quarterdeck, &quarterdeck.api(), user, files)
+}
+
+/// The same where the API asks for a token.
+#[track_caller]
+fn attempts_beside(quarterdeck: &Quarterdeck, api: &Api, user: &str, files: &[PathBuf]) -> Vec<(String, String)> {
     let number = |pid: i32| if quarterdeck.contained { process::inner_pid(pid) } else { Some(pid) };
     let pids = [quarterdeck.init, quarterdeck.server()].map(|pid| number(pid).expect("a process id").to_string());
     let mut command = vec!["perl".to_owned(), program(quarterdeck).display().to_string(), user.to_owned()];
@@ -40,7 +46,6 @@ fn attempts(quarterdeck: &Quarterdeck, user: &str, files: &[PathBuf]) -> Vec<(St
     command.extend(pids);
     command.push("--".to_owned());
     command.extend(files.iter().map(|path| path.display().to_string()));
-    let api = quarterdeck.api();
     let id = id_of(&api.create(&json!({ "command": command, "cwd": "/" })));
     api.wait_for_exit(&id);
     let text = String::from_utf8(api.output(&id)).expect("text");
@@ -75,14 +80,19 @@ fn a_session_of_another_user_gets_at_nothing() {
     }
     let user = format!("{AGENT}:{AGENT}");
     for pid1 in [true, false] {
-        let quarterdeck = Quarterdeck::launch(&Setup { args: &["--session-user", &user], pid1, ..Setup::default() });
+        let args = ["--session-user", &user];
+        let quarterdeck = Quarterdeck::launch(&Setup { secured: true, args: &args, pid1, ..Setup::default() });
+        let api = quarterdeck.api().bearing(&quarterdeck.printed_token());
         // So that there is something to be read.
-        let id = quarterdeck.api().shell("echo secret");
-        quarterdeck.api().wait_for_exit(&id);
+        let id = api.shell("echo secret");
+        api.wait_for_exit(&id);
+        assert_eq!(api.post("/api/tokens", &json!({ "readOnly": true })).status, 201);
         quarterdeck.wait_for_state("it is kept", |sessions| sessions.len() == 1);
-        let dir = quarterdeck.dir();
-        let files = [dir.join("sessions.json"), dir.join("history"), dir.join("api.sock")];
-        let refused = attempts(&quarterdeck, "-", &files);
+        let names = ["sessions.json", "history", "api.sock", "token", "tokens.json"];
+        let mut files: Vec<PathBuf> = names.iter().map(|name| quarterdeck.dir().join(name)).collect();
+        assert!(files.iter().all(|file| file.exists()), "{files:?}");
+        files.push(quarterdeck.address().into());
+        let refused = attempts_beside(&quarterdeck, &api, "-", &files);
         assert_refused(refused.iter(), 2 * OF_A_PROCESS + files.len());
     }
 }

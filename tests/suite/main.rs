@@ -9,6 +9,7 @@ mod attention;
 mod auth;
 mod auth_held;
 mod auth_host;
+mod auth_ordinary;
 mod auth_rotation;
 mod auth_secrets;
 mod auth_tokens;
