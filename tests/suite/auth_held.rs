@@ -98,6 +98,27 @@ fn a_request_that_began_before_the_token_was_changed_does_nothing() {
     assert_nothing_was_made(&holder, held, "changed");
 }
 
+/// The program takes a part of it, and would take the rest for ten seconds more.
+#[test]
+fn input_that_waits_for_its_program_ends_with_its_token() {
+    const LARGE: &str = match std::str::from_utf8(&[b'x'; 256 * 1024]) {
+        Ok(text) => text,
+        Err(_) => "",
+    };
+    let quarterdeck = secured();
+    let holder = quarterdeck.api().bearing(TOKEN);
+    let session = holder.shell("stty raw -echo; echo ready; exec sleep 1000");
+    eventually("it is ready", || holder.output(&session).starts_with(b"ready").then_some(()));
+    let (token, id) = token_of(&holder, &json!({}));
+    let path = format!("/api/sessions/{session}/input");
+    let mut held = Held::open(&quarterdeck, &token, &path, "application/octet-stream", LARGE);
+    held.stream.write_all(held.body.as_bytes()).expect("the body is sent");
+    held.body = "";
+    let _ = holder.delete(&format!("/api/tokens/{id}")).json_of(200);
+    let (status, text) = held.finish();
+    assert!(status == 401 && text.contains("revoked"), "{text}");
+}
+
 /// The attacker asks for their session by name, and waits until another has it.
 #[test]
 fn a_session_token_gets_at_no_later_session_of_the_same_name() {

@@ -17,6 +17,7 @@ use crate::model::id::SessionId;
 use crate::model::signal::Signal;
 use crate::model::spec::TerminalSize;
 use crate::server::App;
+use crate::server::auth::rights::Grant;
 use crate::server::session::{INPUT_PATIENCE, InputError, Session};
 
 /// Most output in one answer, in bytes; `Quarterdeck-Next-Offset` leads on.
@@ -101,11 +102,17 @@ pub struct OutputQuery {
 /// `POST /api/sessions/{id}/input`
 pub async fn input(
     State(app): State<App>,
+    grant: Grant,
     SessionPath(id): SessionPath,
     InputBody(bytes): InputBody,
 ) -> Result<Json<Written>, ApiError> {
     let entry = find(&app, &id)?;
-    entry.session.write_input(&bytes, INPUT_PATIENCE).await.map_err(|e| input_error(e, bytes.len()))?;
+    tokio::select! {
+        biased;
+        written = entry.session.write_input(&bytes, INPUT_PATIENCE) => written.map_err(|e| input_error(e, bytes.len()))?,
+        // What the program has not read by now it gets from nobody.
+        reason = app.auth.over(&grant) => return Err(ApiError::login_over(reason)),
+    }
     Ok(Json(Written { success: true, bytes_written: bytes.len() }))
 }
 
