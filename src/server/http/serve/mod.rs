@@ -37,6 +37,7 @@ use wire::Wire;
 pub use allowance::{Allowance, Allowances, Peer};
 pub use bodies::SlowBody;
 pub use door::seconds;
+pub use wire::TURN;
 
 /// Most header fields and bytes of a head that are read at all. From where a
 /// head is refused in words to here there is room for one that is only a little

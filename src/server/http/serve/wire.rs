@@ -12,8 +12,9 @@ use super::bucket::Bucket;
 use super::seats::Seat;
 use crate::server::metrics::connections::Cut;
 
-/// Bytes that are read at a time before others get their turn.
-const TURN: usize = 128 * 1024;
+/// Bytes that are read at a time before others get their turn. They may be
+/// thousands of frames, all of which are looked at in it.
+pub const TURN: usize = 8 * 1024;
 
 /// Bytes a second that are read of one connection; what is beyond waits.
 const BYTES_PER_SECOND: f64 = 32.0 * 1024.0 * 1024.0;

@@ -25,7 +25,7 @@ use futures_util::StreamExt;
 use tokio::sync::{Notify, mpsc};
 
 use super::error::ApiError;
-use super::serve::Allowance;
+use super::serve::{Allowance, TURN};
 use crate::server::App;
 use crate::server::auth::rights::Grant;
 
@@ -62,6 +62,7 @@ pub async fn upgrade(
         Err(rejection) => return ApiError::upgrade_required(rejection.body_text()).into_response(),
     };
     let upgrade = upgrade.protocols([BINARY_PROTOCOL]).max_frame_size(FRAME_MAX).max_message_size(FRAME_MAX);
+    let upgrade = upgrade.read_buffer_size(TURN);
     let form = if upgrade.selected_protocol().is_some() { Form::Binary } else { Form::Json };
     let allowance = allowance.map(|Extension(allowance)| allowance);
     upgrade.on_upgrade(move |socket| connection(app, grant, socket, form, allowance))
