@@ -61,31 +61,45 @@ pub fn resident(quarterdeck: &Quarterdeck) -> u64 {
 const ANSWERED: Duration = Duration::from_millis(100);
 
 /// Asks for the health again and again, each time on a new connection, while
-/// `what` goes on; prints the slowest answer.
+/// `what` goes on; prints how long the answers took.
 ///
 /// The attackers need the same processors. What that costs is told by another
-/// quarterdeck, which nobody attacks and which is asked in turn.
+/// quarterdeck, which nobody attacks and which is asked in turn. One round of
+/// some must be good: the rest of the machine comes and goes, an attack stays.
 #[track_caller]
 pub fn stays_responsive(quarterdeck: &Quarterdeck, what: &str) {
-    const ASKED: usize = 50;
+    const ROUNDS: usize = 5;
     let left_alone = Quarterdeck::start();
-    let (api, control) = (quarterdeck.api(), left_alone.api());
-    let ask = |api: &Api| {
-        let start = Instant::now();
-        assert_eq!(api.get("/health").status, 200, "during {what}");
-        start.elapsed()
-    };
-    let (mut times, mut usual): (Vec<Duration>, Vec<Duration>) = (0..ASKED).map(|_| (ask(&api), ask(&control))).unzip();
-    times.sort_unstable();
-    usual.sort_unstable();
-    let (most, slowest, machine) = (times[ASKED * 9 / 10], times[ASKED - 1], usual[ASKED - 1]);
-    eprintln!(
-        "{what}: of {ASKED} answers nine tenths took {most:?}, the slowest {slowest:?}; not attacked {machine:?}"
-    );
-    assert!(
-        most < ANSWERED + 2 * machine,
-        "during {what} nine of ten answers took {most:?}; not attacked: {machine:?}"
-    );
+    let rounds = (0..ROUNDS).map(|_| Round::ask(&quarterdeck.api(), &left_alone.api()));
+    let good = rounds.inspect(|round| eprintln!("{what}: {round:?}")).any(|round| round.is_good());
+    assert!(good, "during {what} the answers took too long in each of {ROUNDS} rounds");
+}
+
+/// Answers in turn of one that is attacked and one that is not.
+#[derive(Debug)]
+struct Round {
+    nine_tenths: Duration,
+    slowest: Duration,
+    slowest_not_attacked: Duration,
+}
+
+impl Round {
+    fn ask(attacked: &Api, left_alone: &Api) -> Self {
+        const ASKED: usize = 50;
+        let time = |api: &Api| {
+            let start = Instant::now();
+            assert_eq!(api.get("/health").status, 200);
+            start.elapsed()
+        };
+        let (mut times, mut usual): (Vec<_>, Vec<_>) = (0..ASKED).map(|_| (time(attacked), time(left_alone))).unzip();
+        times.sort_unstable();
+        usual.sort_unstable();
+        Self { nine_tenths: times[ASKED * 9 / 10], slowest: times[ASKED - 1], slowest_not_attacked: usual[ASKED - 1] }
+    }
+
+    fn is_good(&self) -> bool {
+        self.nine_tenths < ANSWERED + 2 * self.slowest_not_attacked
+    }
 }
 
 /// Waits until no more connections than `wanted` are open.
