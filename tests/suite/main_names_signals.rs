@@ -4,7 +4,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::support::eventually;
-use crate::support::process::stat;
+use crate::support::process::{arguments, stat};
 use crate::support::stead::{DUMB_INIT, Init, Start, Stead, TINI, catchable, recorder};
 
 /// A shell and a child of it in its group, both of which note USR1.
@@ -130,7 +130,10 @@ fn a_stop_from_the_terminal_stops_dumb_init_and_its_session() {
         for number in [libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU] {
             let mut stead = Start::of(init, &[]).run(&["sleep", "3600"]);
             let main = stead.main();
-            eventually("it leads a session", || (stat(main)?.session == main).then_some(()));
+            // The real one's child takes signals and forgets them until it is the command.
+            eventually("it leads a session and is the command", || {
+                (stat(main)?.session == main && arguments(main)[0] == "sleep").then_some(())
+            });
             stead.signal(number);
             eventually("both are stopped", || {
                 (Stead::state(main) == 'T' && Stead::state(stead.pid) == 'T').then_some(())
