@@ -123,6 +123,7 @@ fn the_end_goes_step_by_step_and_what_ran_is_idle_afterwards() {
     assert_eq!(quarterdeck.wait().code(), Some(0));
     assert!(start.elapsed() < Duration::from_secs(8), "took {:?}", start.elapsed());
 
+    quarterdeck.log().wait_for_message("Shutdown complete");
     let entries = quarterdeck.log().entries();
     let places = |message: &str| {
         let places = entries.iter().enumerate().filter(|(_, entry)| entry["message"] == message).map(|(at, _)| at);
