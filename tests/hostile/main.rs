@@ -22,8 +22,11 @@ mod support;
 mod watch;
 
 use std::ffi::OsString;
-use std::panic::catch_unwind;
+use std::num::NonZero;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::Instant;
 
 use quarterdeck::cli::{self, Command, Parsed};
@@ -51,19 +54,31 @@ fn init(words: Vec<OsString>) -> Exit {
     }
 }
 
-/// Runs the scenes whose name holds one of `words`; the last line is as cargo's.
+/// Runs the scenes whose name holds one of `words`, as many at once as there are
+/// processors: most of each is waiting. The last line is as cargo's.
 fn test(words: Vec<&str>) -> ExitCode {
     let words: Vec<&str> = words.into_iter().filter(|word| !word.starts_with('-')).collect();
-    let (mut passed, mut failed) = (0, 0);
-    for (name, scene) in scenes::all() {
-        if !words.is_empty() && !words.iter().any(|word| name.contains(word)) {
-            continue;
+    let is_wanted = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word));
+    let wanted = Mutex::new(scenes::all().into_iter().filter(|(name, _)| is_wanted(name)));
+    let (passed, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let next = || wanted.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || {
+        while let Some((name, scene)) = next() {
+            let started = Instant::now();
+            // A thread of its own, so that a panic tells which scene it is of.
+            let thread = thread::Builder::new().name(name.clone()).spawn(scene).expect("a thread");
+            let outcome = if thread.join().is_ok() { "ok" } else { "FAILED" };
+            if outcome == "ok" { &passed } else { &failed }.fetch_add(1, Ordering::Relaxed);
+            println!("test {name} ... {outcome} ({:.1} s)", started.elapsed().as_secs_f64());
         }
-        let started = Instant::now();
-        let outcome = if catch_unwind(scene).is_ok() { "ok" } else { "FAILED" };
-        *if outcome == "ok" { &mut passed } else { &mut failed } += 1;
-        println!("test {name} ... {outcome} ({:.1} s)", started.elapsed().as_secs_f64());
-    }
+    };
+    let workers = thread::available_parallelism().map_or(1, NonZero::get);
+    thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(work);
+        }
+    });
+    let (passed, failed) = (passed.into_inner(), failed.into_inner());
     let outcome = if failed == 0 { "ok" } else { "FAILED" };
     println!("\ntest result: {outcome}. {passed} passed; {failed} failed; 0 ignored; 0 measured; 0 filtered out");
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -21,7 +21,7 @@ const MAX_SESSIONS: usize = 6;
 /// What init holds for its work, and the rings that sessions fill, 4 MiB each, in KiB.
 const GROWTH_MAX: u64 = 64 * 1024;
 
-type Scene = Box<dyn FnOnce() + std::panic::UnwindSafe>;
+type Scene = Box<dyn FnOnce() + Send>;
 
 /// Every scene with its name.
 pub fn all() -> Vec<(String, Scene)> {
@@ -40,10 +40,10 @@ fn time() -> Duration {
     Duration::from_secs(told.unwrap_or(2))
 }
 
-fn seed() -> u64 {
+fn seed(scene: &str) -> u64 {
     let told = std::env::var("QUARTERDECK_HOSTILE_SEED").ok().and_then(|text| text.parse().ok());
     let seed = told.unwrap_or_else(|| fastrand::u64(..));
-    println!("QUARTERDECK_HOSTILE_SEED={seed}");
+    println!("{scene}: QUARTERDECK_HOSTILE_SEED={seed}");
     seed
 }
 
@@ -54,7 +54,7 @@ fn start(berth: &Berth, args: &[&str]) -> Quarterdeck {
 }
 
 fn rages(kind: Kind) {
-    let (berth, seed) = (Berth::new(), seed());
+    let (berth, seed) = (Berth::new(), seed(&kind.to_string()));
     let qd = start(&berth, &[]);
     // A line every few milliseconds, and the rest when it is told to end.
     let script = format!(
@@ -121,7 +121,7 @@ fn end_while_raging(mut qd: Quarterdeck, berth: &Berth, rage: Rage) {
 
 /// The first server of all may bring sessions back, and does so without sense.
 fn rages_from_the_start() {
-    let (berth, seed) = (Berth::new(), seed());
+    let (berth, seed) = (Berth::new(), seed("from the first server on"));
     berth.tell(Rage { kind: Kind::Restore, seed });
     let qd = start(&berth, &[]);
     println!("{:?}", watch(&qd, time(), GROWTH_MAX));
@@ -137,7 +137,7 @@ fn rages_from_the_start() {
 }
 
 fn main_command_ends() {
-    let (berth, seed) = (Berth::new(), seed());
+    let (berth, seed) = (Berth::new(), seed("main command"));
     berth.tell(Rage { kind: Kind::Random, seed });
     let seconds = time().as_secs();
     let mut qd = start(&berth, &["--", "/bin/sh", "-c", &format!("sleep {seconds}; exit 7")]);
