@@ -28,14 +28,17 @@ use crate::rig::{RUN, beside, tell_breach};
 /// Rages in one way.
 pub fn rage(kind: Kind, double: &mut Double) {
     if kind == Kind::Stranger {
-        return strange(double);
+        loop {
+            strange(double);
+        }
     }
     double.greet();
     match kind {
-        Kind::FalseStart => {
+        // Goes on, because of one that ends by itself init may see the end first, and its words never.
+        Kind::FalseStart => loop {
             double.send(&ToInit::Serving);
             garbage(double);
-        }
+        },
         Kind::Deaf => loop {
             let message = if double.rng.u8(..8) == 0 { any_message(double) } else { complaint(double) };
             if !double.send(&message) {

@@ -54,8 +54,8 @@ fn init(words: Vec<OsString>) -> Exit {
     }
 }
 
-/// Runs the scenes whose name holds one of `words`, as many at once as there are
-/// processors: most of each is waiting. The last line is as cargo's.
+/// Runs the scenes whose name holds one of `words`, several at once as most of each
+/// is waiting. The last line is as cargo's.
 fn test(words: Vec<&str>) -> ExitCode {
     let words: Vec<&str> = words.into_iter().filter(|word| !word.starts_with('-')).collect();
     let is_wanted = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word));
@@ -72,9 +72,8 @@ fn test(words: Vec<&str>) -> ExitCode {
             println!("test {name} ... {outcome} ({:.1} s)", started.elapsed().as_secs_f64());
         }
     };
-    let workers = thread::available_parallelism().map_or(1, NonZero::get);
     thread::scope(|scope| {
-        for _ in 0..workers {
+        for _ in 0..threads() {
             scope.spawn(work);
         }
     });
@@ -82,4 +81,10 @@ fn test(words: Vec<&str>) -> ExitCode {
     let outcome = if failed == 0 { "ok" } else { "FAILED" };
     println!("\ntest result: {outcome}. {passed} passed; {failed} failed; 0 ignored; 0 measured; 0 filtered out");
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// How many at once, as cargo's own harness decides it.
+fn threads() -> usize {
+    let told = std::env::var("RUST_TEST_THREADS").ok().and_then(|text| text.parse().ok());
+    told.unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZero::get))
 }
