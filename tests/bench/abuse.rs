@@ -9,8 +9,11 @@ use std::time::{Duration, Instant};
 use crate::rig::Rig;
 use crate::{fresh, percentile, row};
 
-/// Times that the health is asked for during each.
-const ASKED: usize = 300;
+/// How long the health is asked for, once everything is as bad as it gets.
+const LASTS: Duration = Duration::from_secs(3);
+
+/// Between two questions.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Crowds of sockets: what they send (see attack.py), and how many are opened.
 const CROWDS: [(&str, usize); 3] = [("nothing", 10_000), ("head", 2000), ("body", 2000)];
@@ -18,12 +21,19 @@ const CROWDS: [(&str, usize); 3] = [("nothing", 10_000), ("head", 2000), ("body"
 /// Measures crowds of sockets, and a flood of requests.
 pub fn measure() {
     let rig = fresh();
-    report(&rig, "nobody", server_kib(&rig));
+    report(&rig, "nobody", server_kib(&rig), &AtomicBool::new(true));
     for (mode, count) in CROWDS {
         let rig = fresh();
         let before = server_kib(&rig);
-        let mut crowd = crowd(&rig, mode, count);
-        report(&rig, &format!("{count} sockets, sending {mode}"), before);
+        let (mut crowd, open) = (crowd(&rig, mode, count), AtomicBool::new(false));
+        let said = crowd.stdout.take().expect("a pipe");
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                BufReader::new(said).read_line(&mut String::new()).expect("its word");
+                open.store(true, Ordering::Relaxed);
+            });
+            report(&rig, &format!("{count} sockets, sending {mode}"), before, &open);
+        });
         drop(crowd.stdin.take());
         crowd.wait().expect("an end");
     }
@@ -34,7 +44,7 @@ pub fn measure() {
         for _ in 0..4 {
             scope.spawn(|| flood(&rig, &over));
         }
-        report(&rig, "floods of requests on 4 connections", before);
+        report(&rig, "floods of requests on 4 connections", before, &AtomicBool::new(true));
         over.store(true, Ordering::Relaxed);
     });
 }
@@ -46,15 +56,12 @@ fn server_kib(rig: &Rig) -> u64 {
 
 fn crowd(rig: &Rig, mode: &str, count: usize) -> Child {
     let (host, port) = rig.address.rsplit_once(':').expect("an address");
-    let mut child = Command::new("python3")
+    Command::new("python3")
         .args(["-c", include_str!("../suite/support/attack.py"), host, port, &count.to_string(), mode])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .expect("python3");
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut line).expect("its word");
-    child
+        .expect("python3")
 }
 
 /// Requests as fast as they go, from an address of their own.
@@ -76,8 +83,16 @@ fn from_elsewhere(rig: &Rig) -> std::io::Result<TcpStream> {
     Ok(socket.into())
 }
 
-fn report(rig: &Rig, what: &str, before: u64) {
-    let mut times: Vec<Duration> = (0..ASKED).map(|_| health(rig)).collect();
+/// While it gets bad, and then for as long as [`LASTS`].
+fn report(rig: &Rig, what: &str, before: u64, is_bad: &AtomicBool) {
+    let (mut times, mut since) = (Vec::new(), Instant::now());
+    while since.elapsed() < LASTS {
+        times.push(health(rig));
+        if !is_bad.load(Ordering::Relaxed) {
+            since = Instant::now();
+        }
+        std::thread::sleep(PAUSE);
+    }
     let grown = server_kib(rig).saturating_sub(before);
     let [half, most, all] = [0.5, 0.99, 1.0].map(|share| percentile(&mut times, share));
     row(
