@@ -117,7 +117,8 @@ test('work that would be lost is told, spared, and lost only after a second word
   await dialog().getByRole('button', { name: 'Destroy' }).click();
   await dialog().getByRole('button', { name: 'Destroy it all the same' }).click();
   await deck.tab('fixer').waitFor({ state: 'detached' });
-  assert.ok(!existsSync(worktree('fixer')));
+  // The session goes first.
+  await until('the worktree is gone', () => !existsSync(worktree('fixer')));
   assert.match(await git('branch', '--list', 'fix/parser'), /fix\/parser/);
 });
 
