@@ -3,8 +3,9 @@
 //! The fastest client sets the pace: while it keeps up, the program is slowed
 //! rather than allowed to overwrite what that client has not had. The others
 //! may fall behind; they get a gap. A client that stops moving altogether
-//! does not keep up and loses its say. A client whose connection broke keeps
-//! its place for a moment, so that coming back by offset loses nothing.
+//! does not keep up and loses its say, and one that may only look has none. A
+//! client whose connection broke keeps its place for a moment, so that coming
+//! back by offset loses nothing.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,6 +27,15 @@ pub const LINGER_AFTER_RESTART: Duration = Duration::from_secs(30);
 /// One attachment of one connection.
 pub type ClientId = u64;
 
+/// Whether a program waits for a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Say {
+    /// It may use the session, and a program that outruns it is held back.
+    Has,
+    /// It may only look: holding a program back would be more.
+    HasNone,
+}
+
 /// Everybody's place in one session's output.
 #[derive(Debug, Default)]
 pub struct Places {
@@ -39,6 +49,7 @@ struct Client {
     place: u64,
     /// What was handed to its socket.
     sent: u64,
+    say: Say,
     behind_since: Option<Instant>,
     wake: Arc<Notify>,
 }
@@ -52,13 +63,14 @@ struct Held {
 impl Places {
     /// Adds a client that has everything below `sent` and needs what is from
     /// `place` on kept; `wake` is notified of new output.
-    pub fn join(&mut self, id: ClientId, place: u64, sent: u64, wake: Arc<Notify>) {
-        self.clients.insert(id, Client { place, sent, behind_since: None, wake });
+    pub fn join(&mut self, id: ClientId, place: u64, sent: u64, say: Say, wake: Arc<Notify>) {
+        self.clients.insert(id, Client { place, sent, say, behind_since: None, wake });
     }
 
     /// Removes a client; its place is held until then, if a time is given.
     pub fn leave(&mut self, id: ClientId, hold_until: Option<Instant>) {
-        if let (Some(client), Some(until)) = (self.clients.remove(&id), hold_until) {
+        let left = self.clients.remove(&id).filter(|client| client.say == Say::Has);
+        if let (Some(client), Some(until)) = (left, hold_until) {
             self.held.push(Held { offset: client.place, until });
         }
     }
@@ -108,7 +120,8 @@ impl Places {
     #[must_use]
     pub fn pace(&self, now: Instant) -> u64 {
         let keeps_up = |c: &&Client| c.behind_since.is_none_or(|since| now.duration_since(since) < STALL);
-        let clients = self.clients.values().filter(keeps_up).map(|client| client.place);
+        let waited_for = self.clients.values().filter(|client| client.say == Say::Has);
+        let clients = waited_for.filter(keeps_up).map(|client| client.place);
         let held = self.held.iter().filter(|held| held.until > now).map(|held| held.offset);
         clients.chain(held).max().unwrap_or(FREE_RUN)
     }
@@ -121,7 +134,7 @@ mod tests {
     fn places(offsets: &[u64]) -> Places {
         let mut places = Places::default();
         for (id, offset) in offsets.iter().enumerate() {
-            places.join(id as u64, *offset, *offset, Arc::default());
+            places.join(id as u64, *offset, *offset, Say::Has, Arc::default());
         }
         places
     }
@@ -131,6 +144,17 @@ mod tests {
         let now = Instant::now();
         assert_eq!(places(&[]).pace(now), FREE_RUN);
         assert_eq!(places(&[5, 9, 2]).pace(now), 9);
+    }
+
+    #[test]
+    fn who_may_only_look_holds_nothing_back() {
+        let (mut places, now) = (places(&[5]), Instant::now());
+        places.join(7, 9, 9, Say::HasNone, Arc::default());
+        assert_eq!((places.count(), places.pace(now)), (2, 5));
+        places.leave(0, None);
+        assert_eq!(places.pace(now), FREE_RUN);
+        places.leave(7, Some(now + LINGER));
+        assert_eq!(places.pace(now), FREE_RUN);
     }
 
     #[test]

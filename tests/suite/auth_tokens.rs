@@ -1,6 +1,7 @@
 //! Tokens for less than everything: what they may not do, and their end.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -46,6 +47,25 @@ fn forbidden(api: &Api, requests: &[(&str, &str)]) {
         let error = reply.error(403, "FORBIDDEN");
         assert!(error["message"].as_str().is_some_and(|text| text.contains("may")), "{method} {path}: {error}");
     }
+}
+
+#[test]
+fn no_program_waits_for_a_client_that_may_only_look() {
+    let args = ["--token", TOKEN, "--scrollback", "128KiB"];
+    let quarterdeck = Quarterdeck::launch(&Setup { secured: true, args: &args, ..Setup::default() });
+    let api = quarterdeck.api().bearing(TOKEN);
+    let id = id_of(&api.create(&json!({ "command": ["sh", "-c", "echo ready; read go; seq 300000; exit 5"] })));
+    let (token, _) = make(&quarterdeck, &["--read-only"]);
+    let (_, mut looker) = as_holder_of(&quarterdeck, &token);
+    // It takes next to nothing, and says at no time that it has it.
+    looker.attach_with(&id, json!({ "window": 1 }));
+    looker.wait_until("it is attached", |view| !view.bytes(&id).is_empty());
+    let begun = Instant::now();
+    let _ = api.input(&id, b"\n").json_of(200);
+    let ended = api.wait_for(&id, "ended", |session| !session["exitCode"].is_null());
+    assert_eq!(ended["exitCode"], json!(5));
+    // After this it would have been taken for asleep, and be waited for no longer.
+    assert!(begun.elapsed() < Duration::from_secs(30), "the program waited: {:?}", begun.elapsed());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 use super::past::{Found, Past};
 use super::{Read, Session, lock};
-use crate::server::pace::{ClientId, LINGER};
+use crate::server::pace::{ClientId, LINGER, Say};
 
 /// What a client's place in the stream starts from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Session {
     ///
     /// # Errors
     /// [`BeyondHead`] for an offset that no byte has yet.
-    pub fn attach(self: &Arc<Self>, start: Start, wake: Arc<Notify>) -> Result<Attachment, BeyondHead> {
+    pub fn attach(self: &Arc<Self>, start: Start, say: Say, wake: Arc<Notify>) -> Result<Attachment, BeyondHead> {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let (oldest, head) = (self.oldest(), self.ring.head());
         let (asked, offset) = match start {
@@ -51,7 +51,7 @@ impl Session {
         let now = Instant::now();
         let pace = {
             let mut places = lock(&self.places);
-            places.join(id, self.needed_in_ring(offset), offset, Arc::clone(&wake));
+            places.join(id, self.needed_in_ring(offset), offset, say, Arc::clone(&wake));
             places.pace(now)
         };
         self.set_pace(pace);

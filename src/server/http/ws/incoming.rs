@@ -27,6 +27,7 @@ use crate::server::App;
 use crate::server::auth::rights::{Grant, Right};
 use crate::server::metrics::connections::Cut;
 use crate::server::metrics::echo::Stopwatch;
+use crate::server::pace::Say;
 use crate::server::session::{Session, Start};
 
 /// Without any frame for this long, pongs included, the client is gone.
@@ -278,7 +279,8 @@ impl Incoming {
             let text = format!("The session has {CLIENTS_MAX} clients attached, and may have no more; detach one");
             return Err(Complaint::with_code(id, "TOO_MANY_CLIENTS", &text));
         }
-        let attachment = session.attach(start, Arc::clone(&self.wake)).map_err(|beyond| {
+        let say = if self.grant.is_read_only { Say::HasNone } else { Say::Has };
+        let attachment = session.attach(start, say, Arc::clone(&self.wake)).map_err(|beyond| {
             let head = beyond.head;
             let text = format!("The offset is beyond the output, which ends at {head}; attach at {head} or \"live\"");
             Complaint::with_code(id, "OFFSET_OUT_OF_RANGE", &text)
