@@ -216,6 +216,7 @@ test('who may only look gets the page, and is told what can not be done', async 
     const output = await (await fetch(`${server.url}/api/sessions/shown/output`, asHolder())).text();
     assert.ok(!output.includes('reader'), output);
     await assertAccessible(deck.page, 'read only');
+    await deck.screenshot('read-only');
   });
   await fetch(`${server.url}/api/sessions/shown`, { method: 'DELETE', ...asHolder() });
 });
