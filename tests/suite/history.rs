@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::support::payload::{self, assert_same};
@@ -264,12 +265,14 @@ fn a_line_that_was_not_written_whole_is_cut_off_and_written_again() {
     echo.say(b"first");
     echo.recording.wait_for_end(6);
     let file = echo.recording.files().remove(0);
+    // The next server is to find it torn: none comes while init stands still.
+    quarterdeck.signal(Signal::SIGSTOP);
     quarterdeck.kill_server();
     let text = fs::read(&file).expect("the recording");
-    // Before the next server reads it, or it is what an earlier one left.
     let torn = text.len() - 3;
     let is_torn = fs::OpenOptions::new().write(true).open(&file).and_then(|file| file.set_len(torn as u64));
     is_torn.expect("the recording is cut");
+    quarterdeck.signal(Signal::SIGCONT);
     echo.say(b"second");
     echo.recording.wait_for_end(12);
     assert_eq!(echo.recording.last(), (0, b"Rfirstsecond".to_vec()));
